@@ -1,0 +1,1 @@
+"""Settings: the user's `trimtab.yml`, read and validated."""

@@ -1,0 +1,1 @@
+"""Reading a repository into typed facts: one module per kind of file, put together by `collect`."""

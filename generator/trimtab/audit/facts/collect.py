@@ -1,0 +1,388 @@
+"""Gather every fact of a repository: choose a reader for each file, then complete what only several files
+together tell.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any
+
+from trimtab.audit.facts import (
+    compose,
+    conffiles,
+    dockerfile,
+    envfile,
+    gitlab,
+    helm,
+    kubernetes,
+    migrations,
+    packages,
+    source,
+    workflow,
+)
+from trimtab.audit.facts import model as m
+from trimtab.audit.facts.commands import INDEX, SCHEMA, logical_lines, makefile_lines, with_assignments
+from trimtab.audit.facts.draft import Draft
+from trimtab.audit.facts.interest import is_interesting
+from trimtab.audit.facts.naming import environment_of, is_auxiliary
+from trimtab.audit.facts.secrets import note_secret
+from trimtab.audit.facts.services import match_services
+from trimtab.audit.facts.text import directory_of, urls
+from trimtab.repo import Repo
+from trimtab.yamlpos import Map, load_all
+
+Progress = Callable[[int, int], None]
+_YAML = (".yml", ".yaml")
+_MAKEFILES = frozenset({"makefile", "gnumakefile", "justfile", "taskfile"})
+_KUBERNETES_WORDS = re.compile(r"^[ \t]*(?:-[ \t]*)?(?:apiVersion|kind):", re.MULTILINE)
+_COMPOSE_WORDS = re.compile(r"^(services|include):", re.MULTILINE)
+
+
+def collect(repo: Repo, progress: Progress | None = None) -> m.Facts:
+    """All facts of `repo`. What could not be read is in `repo.unread` afterwards; nothing is raised for a
+    bad file.
+    """
+    gatherer = _Gatherer(repo)
+    total = len(repo.files)
+    for number, path in enumerate(repo.files):
+        if progress and number % 200 == 0:
+            progress(number, total)
+        gatherer.take(path)
+    if progress:
+        progress(total, total)
+    gatherer.finish_yaml()
+    return gatherer.facts()
+
+
+class _Gatherer:
+    """One pass over the files. Compose files and charts wait until the env and values files beside them
+    are known.
+    """
+
+    def __init__(self, repo: Repo) -> None:
+        self.repo = repo
+        self.draft = Draft(repo)
+        self.waiting: list[tuple[str, str]] = []
+        self.values_paths: dict[str, str] = {}
+        self.charts = {
+            directory_of(path)
+            for path in repo.files
+            if path.endswith(("/Chart.yaml", "/Chart.yml")) or path == "Chart.yaml"
+        }
+
+    def take(self, path: str) -> None:
+        """Read one file if its name says that it can hold facts."""
+        base = path.rsplit("/", 1)[-1]
+        low = base.lower()
+        if is_auxiliary(path) or low.endswith(".md"):
+            return
+        try:
+            self._dispatch(path, base, low)
+        except RecursionError:
+            self.repo.note(path, "nested too deeply")
+
+    def _dispatch(self, path: str, base: str, low: str) -> None:  # noqa: C901
+        if low.endswith(_YAML):
+            self._text(path, self._yaml)
+        elif base != "mix.exs" and (language := source.language_of(path)):
+            self._source(path, language)
+        elif packages.named_manifest(base) or packages.is_requirements(path):
+            self._text(path, lambda where, text: packages.read_manifest(self.draft, where, text))
+        elif base in packages.VERSION_FILES:
+            self._text(path, lambda where, text: packages.read_version_file(self.draft, where, text))
+        elif dockerfile.named_dockerfile(base):
+            self._text(path, lambda where, text: dockerfile.read(self.draft, where, text))
+        elif envfile.named_env(base):
+            self._text(path, self._env)
+        elif low.endswith((".sh", ".bash", ".zsh", ".ps1")):
+            self._text(path, self._script)
+        elif low.rsplit(".", 1)[0] in _MAKEFILES or low.endswith(".mk"):
+            self._text(path, self._makefile)
+        elif low.endswith(".conf") or (
+            "nginx" in low and low.endswith((".conf.template", ".conf.tmpl", ".tmpl", ".template"))
+        ):
+            self._text(path, self._conf)
+        elif low.endswith(".sql"):
+            self._text(path, self._sql)
+        elif low.startswith("application") and low.endswith(".properties"):
+            self._text(path, self._properties)
+
+    def _text(self, path: str, reader: Callable[[str, str], None]) -> None:
+        text = self.repo.read(path)
+        if text:
+            reader(path, text)
+
+    def _source(self, path: str, language: str) -> None:
+        data = self.repo.read_bytes(path)
+        if data and is_interesting(data, language):
+            from trimtab.repo import decode
+
+            text = decode(data)
+            if text is not None:
+                source.read(self.draft, path, text, language)
+
+    def _env(self, path: str, text: str) -> None:
+        envfile.read(self.draft, path, text)
+        for item in self.draft.env_files[-1].variables:
+            if item.value:
+                note_secret(self.draft, item.name, item.value, item.place, item.environment)
+
+    def _script(self, path: str, text: str) -> None:
+        base = path.rsplit("/", 1)[-1]
+        lines = with_assignments(logical_lines(text))
+        self.draft.extend_commands(m.Command(line, m.Place(path, number), "script", base) for line, number in lines)
+
+    def _makefile(self, path: str, text: str) -> None:
+        lines = makefile_lines(text)
+        directory = directory_of(path)
+        for line, number, target in lines:
+            place = m.Place(path, number)
+            self.draft.commands.append(m.Command(line, place, "makefile", target))
+            workflow.script_references(self.draft, line, place, directory)
+
+    def _conf(self, path: str, text: str) -> None:
+        if "redis" in path.rsplit("/", 1)[-1].lower() or re.search(
+            r"(?m)^[ \t]*(requirepass|appendonly|maxmemory)\s", text
+        ):
+            conffiles.read_redis(self.draft, path, text)
+        elif re.search(r"\b(server|upstream|location|proxy_pass|listen)\b", text):
+            conffiles.read_nginx(self.draft, path, text)
+
+    def _sql(self, path: str, text: str) -> None:
+        if INDEX.search(text):
+            self.draft.sql[path] = "index"
+        elif SCHEMA.search(text):
+            self.draft.sql[path] = "schema"
+        else:
+            self.draft.sql[path] = "data"
+
+    def _properties(self, path: str, text: str) -> None:
+        for number, line in enumerate(text.split("\n"), start=1):
+            key, sign, value = line.partition("=")
+            if sign and not key.lstrip().startswith(("#", "!")):
+                self._spring(key.strip(), value.strip(), m.Place(path, number))
+
+    def _spring(self, key: str, value: str, place: m.Place) -> None:
+        """A Spring property: the server's port, the variables that it is filled from, and secrets."""
+        note_secret(self.draft, re.sub(r"\W", "_", key).upper(), value, place, environment_of(place.path))
+        for name, default in re.findall(r"\$\{([A-Z][A-Z0-9_]*)(?::([^{}]*))?\}", value):
+            self.draft.reads.append(
+                m.EnvRead(name, place, default if ":" in value else None, required=":" not in value)
+            )
+        if key == "server.port":
+            number = re.search(r"\d{2,5}", value)
+            variable = re.search(r"\$\{([A-Z_]+)", value)
+            self.draft.binds.append(
+                m.Bind(int(number[0]) if number else None, variable[1] if variable else "SERVER_PORT", place)
+            )
+
+    def _yaml(self, path: str, text: str) -> None:
+        base = path.rsplit("/", 1)[-1].lower()
+        chart = self._chart_of(path)
+        if gitlab.named_pipeline(path):
+            self._documents(path, text, lambda body: gitlab.read(self.draft, path, body))
+        elif chart is not None or compose.named_compose(base) or _COMPOSE_WORDS.search(text):
+            self.waiting.append((path, text))
+        elif path.startswith((".github/workflows/", ".gitea/workflows/", ".forgejo/workflows/")):
+            self._documents(path, text, lambda body: workflow.WorkflowReader(self.draft, path).read(body))
+        elif base in ("kustomization.yaml", "kustomization.yml"):
+            self._documents(path, text, lambda body: self._kustomization(path, body))
+        elif base.startswith("application") and not _KUBERNETES_WORDS.search(text):
+            self._documents(path, text, lambda body: self._spring_tree(path, body, ""))
+        elif base.startswith("taskfile"):
+            self.draft.extend_commands(
+                m.Command(line, m.Place(path, number), "makefile")
+                for line, number in logical_lines(re.sub(r"(?m)^([ \t]*)- ", r"\1  ", text))
+            )
+        elif _KUBERNETES_WORDS.search(text):
+            self._kubernetes(path, text, group_of(path), chart=False)
+
+    def _chart_of(self, path: str) -> str | None:
+        directory = directory_of(path)
+        while True:
+            if directory in self.charts:
+                return directory
+            if not directory:
+                return None
+            directory = directory_of(directory)
+
+    def _documents(self, path: str, text: str, take: Callable[[Map], None]) -> None:
+        documents = load_all(text)
+        for error in documents.errors:
+            self.repo.note(path, f"YAML: {error}")
+        for body, _ in documents.maps():
+            take(body)
+
+    def _kubernetes(self, path: str, text: str, group: str, *, chart: bool) -> None:
+        if helm.is_template(text) and not chart:
+            text = helm.fill(text, None)
+        documents = load_all(text)
+        for error in documents.errors:
+            self.repo.note(path, f"YAML: {error}")
+        reader = kubernetes.KubernetesReader(self.draft, path, group, chart=chart)
+        for body, document in documents.maps():
+            if kubernetes.looks_like_kubernetes(body):
+                reader.read(body, document)
+
+    def _kustomization(self, path: str, body: Map) -> None:
+        self.draft.kustomizations.append((path, body))
+        directory = directory_of(path)
+        from trimtab.audit.facts.text import join
+
+        for key in ("resources", "bases", "components", "patchesStrategicMerge"):
+            for item, line in body.seq(key).lined():
+                if isinstance(item, str) and "\n" not in item and not re.search(r"://|^git|\?ref=|github\.com", item):
+                    self.draft.refer(join(directory, item), "kustomize resource", m.Place(path, line))
+        for key in ("patches", "patchesJson6902", "replacements", "transformers"):
+            for entry in body.maps(key):
+                if entry.text("path"):
+                    place = m.Place(path, entry.line_of("path"))
+                    self.draft.refer(join(directory, str(entry.text("path"))), "kustomize resource", place)
+
+    def _spring_tree(self, path: str, body: Map, prefix: str) -> None:
+        for key, value in body.items():
+            full = f"{prefix}.{key}" if prefix else key
+            if isinstance(value, Map):
+                self._spring_tree(path, value, full)
+            elif isinstance(value, str):
+                self._spring(full, value, m.Place(path, body.line_of(key)))
+
+    def finish_yaml(self) -> None:
+        """Read the compose files and charts, now that the values beside them are known."""
+        dotenv = {item.path: {var.name: var.value or "" for var in item.variables} for item in self.draft.env_files}
+        values = self._chart_values()
+        for path, text in self.waiting:
+            chart = self._chart_of(path)
+            if chart is not None:
+                self._chart_file(path, text, chart, values)
+                continue
+            directory = directory_of(path)
+            beside = dotenv.get(f"{directory}/.env" if directory else ".env", {})
+
+            def take(body: Map, path: str = path, beside: dict[str, str] = beside) -> None:
+                if compose.looks_like_compose(body) or (
+                    compose.named_compose(path.rsplit("/", 1)[-1]) and "services" in body
+                ):
+                    self.draft.compose.append(compose.ComposeReader(self.draft, path, beside).read(body))
+                elif kubernetes.looks_like_kubernetes(body):
+                    self._kubernetes(path, self.repo.read(path) or "", group_of(path), chart=False)
+
+            self._documents(path, helm.fill(text, None) if helm.is_template(text) else text, take)
+
+    def _chart_values(self) -> dict[str, Map]:
+        found: dict[str, Map] = {}
+        for path, text in self.waiting:
+            chart = self._chart_of(path)
+            if chart is not None and path in (f"{chart}/values.yaml", f"{chart}/values.yml", "values.yaml"):
+                for body, _ in load_all(text).maps():
+                    found[chart] = body
+                    self.values_paths[chart] = path
+        return found
+
+    def _chart_file(self, path: str, text: str, chart: str, values: dict[str, Map]) -> None:
+        inside = path.removeprefix(chart + "/" if chart else "")
+        if inside.startswith("templates/") and "/tests/" not in inside:
+            filled = helm.fill(text, values.get(chart), chart.rsplit("/", 1)[-1])
+            for line, value, at in helm.origins(text, values.get(chart)):
+                place = m.Place(self.values_paths[chart], at)
+                self.draft.origins.setdefault((path, line), []).append((value, place))
+            self._kubernetes(path, filled, chart or "chart", chart=True)
+
+    def facts(self) -> m.Facts:
+        """The frozen facts, with services matched."""
+        draft = self.draft
+        values = {item.path: item for item in draft.env_files}
+        for path, body in draft.kustomizations:
+            place = m.Place(path, body.line)
+            draft.objects.append(m.KubeObject("Kustomization", "", "", place, "", {}, body, group_of(path)))
+            for kind, name, made in helm.generated(body, directory_of(path), values):
+                draft.objects.append(
+                    m.KubeObject(kind, name, "", place, environment_of(path), {}, made, group_of(path))
+                )
+        held = kubernetes.object_env(draft.objects)
+        draft.workloads = [
+            dataclasses.replace(item, containers=tuple(_with_objects(one, item.group, held) for one in item.containers))
+            for item in draft.workloads
+        ]
+        env_files = {item.path: item for item in draft.env_files}
+        draft.compose = [
+            dataclasses.replace(item, services=tuple(_with_env_files(one, env_files) for one in item.services))
+            for item in draft.compose
+        ]
+        containers = [one for item in draft.compose for one in item.services]
+        containers += [one for item in draft.workloads for one in item.containers]
+        for container in containers:
+            for item in container.env:
+                if item.value and item.place.path == container.place.path:
+                    note_secret(draft, item.name, item.value, item.place, item.environment)
+                for scheme, host, port, _ in urls(item.value or item.outline):
+                    draft.upstreams.append(m.Upstream(host, port, item.place, scheme, item.name, container.name))
+        draft.packages = [_with_server(item, draft.binds) for item in draft.packages]
+        files = frozenset(self.repo.files)
+        found: dict[str, Any] = {
+            item.name: tuple(getattr(draft, item.name))
+            for item in dataclasses.fields(m.Facts)
+            if hasattr(draft, item.name) and item.name not in ("sql", "origins", "memo")
+        }
+        facts = m.Facts(
+            files=files,
+            directories=self.repo.directories,
+            containers=tuple(containers),
+            migrations=tuple(migrations.find(tuple(path for path in self.repo.files if not is_auxiliary(path)))),
+            sql=draft.sql,
+            origins=draft.origins,
+            **found,
+        )
+        return dataclasses.replace(facts, services=match_services(facts), memo={})
+
+
+def group_of(path: str) -> str:
+    """The directory whose manifests are applied together: `base`, `overlays/<x>` and the like belong to
+    what holds them.
+    """
+    parts = directory_of(path).split("/")
+    for index, part in enumerate(parts):
+        if part in ("base", "overlays", "overlay", "components", "environments", "envs", "patches"):
+            return "/".join(parts[:index])
+    return "/".join(parts)
+
+
+def _with_server(package: m.Package, binds: list[m.Bind]) -> m.Package:
+    """A Go module that listens without any framework: the standard library is the framework."""
+    if package.ecosystem != "go" or package.frameworks:
+        return package
+    prefix = package.directory + "/" if package.directory else ""
+    listens = any(bind.place.path.endswith(".go") and bind.place.path.startswith(prefix) for bind in binds)
+    return dataclasses.replace(package, frameworks=("go",)) if listens else package
+
+
+def _with_objects(
+    container: m.Container, group: str, held: dict[tuple[str, str, str], tuple[m.EnvVar, ...]]
+) -> m.Container:
+    """A container with the values that ConfigMaps and Secrets of its group give it."""
+    env = []
+    for item in container.env:
+        if item.source is not None:
+            kind, name, key = item.source
+            match = next((one for one in held.get((group, kind, name), ()) if one.name == key), None)
+            if match is not None and match.value is not None and kind == "ConfigMap":
+                env.append(dataclasses.replace(match, name=item.name))
+                continue
+        env.append(item)
+    own = {item.name for item in env}
+    for kind, name in container.env_from:
+        env.extend(item for item in held.get((group, kind, name), ()) if item.name not in own)
+    return dataclasses.replace(container, env=tuple(env))
+
+
+def _with_env_files(container: m.Container, files: dict[str, m.EnvFile]) -> m.Container:
+    """A compose service with the variables of its env files."""
+    env = list(container.env)
+    own = {item.name for item in env}
+    for path, _ in reversed(container.env_files):
+        if path in files:
+            env.extend(item for item in files[path].variables if item.name not in own)
+            own |= {item.name for item in files[path].variables}
+    return dataclasses.replace(container, env=tuple(env))

@@ -1,0 +1,187 @@
+"""GitLab pipelines: jobs with what they inherit, their images, services, variables, pushed images and references.
+Source: GitLab's CI/CD YAML syntax reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trimtab.audit.facts import model as m
+from trimtab.audit.facts.commands import logical_lines
+from trimtab.audit.facts.draft import Draft
+from trimtab.audit.facts.products import RUNTIMES, product_of_image
+from trimtab.audit.facts.secrets import note_secret
+from trimtab.audit.facts.text import parse_image
+from trimtab.audit.facts.workflow import WorkflowReader, script_references, step_kinds
+from trimtab.yamlpos import Map, Scalar, Seq, Value
+
+_DEFAULTS = ("before_script", "after_script", "artifacts")
+_WORDS = frozenset(
+    {*_DEFAULTS[:2], "stages", "variables", "include", "default", "workflow", "image", "services", "cache", "spec"}
+)
+_STAGES = (".pre", "build", "test", "deploy", ".post")
+_MAX_PARENTS = 12  # GitLab allows eleven levels of `extends`
+
+
+def named_pipeline(path: str) -> bool:
+    """Whether a file is a pipeline, or a part of one at the places where GitLab's own pages keep them."""
+    low = path.lower()
+    return low.endswith((".gitlab-ci.yml", ".gitlab-ci.yaml")) or low.startswith((".gitlab/ci/", ".gitlab-ci/"))
+
+
+def read(draft: Draft, path: str, body: Map) -> None:
+    """Add one document of a pipeline: every top-level mapping that is no keyword and not hidden is a job."""
+    _Pipeline(draft, path, body).read()
+
+
+class _Pipeline:
+    def __init__(self, draft: Draft, path: str, body: Map) -> None:
+        self.draft, self.path, self.body = draft, path, body
+        self.shell = WorkflowReader(draft, path)
+        self.whole = "/" not in path  # a part does not hold all that its jobs refer to
+        self.broken: list[tuple[str, str, str, m.Place]] = []
+        self.values: dict[str, str] = {}
+
+    def place(self, line: int) -> m.Place:
+        return m.Place(self.path, line)
+
+    def read(self) -> None:
+        for entry, line in _entries(self.body.get("include"), self.body.line_of("include")):
+            self.include(entry, line)
+        env = tuple(self.variables(self.body))
+        self.values = {item.name: item.value for item in env if item.value}
+        stages = tuple(str(item) for item in self.body.seq("stages").texts())
+        names = [name for name in self.body if name not in _WORDS and name[:1] != "." and self.body.map(name)]
+        jobs = tuple(self.job(name, self.inherited(name, self.body.map(name)), stages) for name in names)
+        for job in jobs:
+            missing = [(needed, place) for needed, place in job.needs if self.whole and needed not in names]
+            self.broken.extend((job.id, "needs the job", needed, place) for needed, place in missing)
+        default = self.body.map("default")
+        self.image(default.get("image") or self.body.get("image"))
+        self.services(default.get("services") or self.body.get("services"))
+        limits = {"stages": stages}
+        self.draft.workflows.append(
+            m.Workflow(self.path, self.path, "gitlab", {"push": ()}, limits, jobs, env, tuple(self.broken))
+        )
+
+    def include(self, entry: Value, line: int) -> None:
+        """Note an included file of the repository; whatever is included may define anything."""
+        local = entry if isinstance(entry, Scalar) else entry.text("local") if isinstance(entry, Map) else None
+        self.whole = False
+        if local and "://" not in local and "*" not in local and "$" not in local:
+            at = entry.line_of("local") if isinstance(entry, Map) else line
+            self.draft.refer(str(local).lstrip("/"), "included pipeline", self.place(at))
+
+    def variables(self, body: Map) -> Iterator[m.EnvVar]:
+        """The variables of the pipeline or of a job, in either form."""
+        written = body.map("variables")
+        for name, value in written.items():
+            text = value if isinstance(value, Scalar) else value.text("value") if isinstance(value, Map) else None
+            place = self.place(written.line_of(name))
+            if text:
+                note_secret(self.draft, name, str(text), place, "")
+            yield m.EnvVar(name, str(text) if text is not None else None, place, "workflow", "test")
+
+    def inherited(self, name: str, body: Map) -> Map:
+        """A job with the keys of what it extends, the nearest first, and of the defaults."""
+        chain, met = [body], {name}
+        wanted = _entries(body.get("extends"), body.line_of("extends"))
+        while wanted and len(chain) < _MAX_PARENTS:
+            entry, line = wanted.pop()
+            parent = str(entry)
+            if not isinstance(entry, Scalar) or parent in met:
+                continue
+            met.add(parent)
+            if parent in self.body:
+                chain.append(self.body.map(parent))
+                wanted[:0] = _entries(chain[-1].get("extends"), chain[-1].line_of("extends"))
+            elif self.whole:
+                self.broken.append((name, "extends", parent, self.place(line)))
+        merged = Map(body.line)
+        for part in chain:
+            _complete(merged, part, [key for key in part if key != "extends"])
+        for part in (self.body.map("default"), self.body):
+            _complete(merged, part, [key for key in _DEFAULTS if key in part])
+        return merged
+
+    def job(self, name: str, body: Map, stages: tuple[str, ...]) -> m.Job:
+        steps = [
+            step
+            for key in ("before_script", "script", "after_script")
+            for entry, line in _entries(body.get(key), body.line_of(key))
+            for step in self.steps(name, entry, line)
+        ]
+        if body.get("artifacts"):
+            steps.append(m.Step("artifacts", self.place(body.line_of("artifacts")), uses="actions/upload-artifact"))
+        self.image(body.get("image"))
+        self.services(body.get("services"))
+        list(self.variables(body))  # notes the secrets among them
+        stage = str(body.text("stage") or "test")
+        if self.whole and stage not in {".pre", ".post", *(stages or _STAGES)} and "$" not in stage:
+            self.broken.append((name, "is of the stage", stage, self.place(body.line_of("stage"))))
+        target = body.get("environment")
+        kinds = frozenset(kind for step in steps for kind in step_kinds(step))
+        if stage.startswith("deploy") and target:
+            kinds |= {"deploy"}
+        return m.Job(
+            name,
+            name,
+            self.place(self.body.line_of(name)),
+            tuple(self.needs(body)),
+            environment=str(target if isinstance(target, Scalar) else body.map("environment").text("name") or ""),
+            steps=tuple(steps),
+            kinds=kinds,
+        )
+
+    def needs(self, body: Map) -> Iterator[tuple[str, m.Place]]:
+        """The jobs of this pipeline that a job cannot do without."""
+        for entry, line in _entries(body.get("needs"), body.line_of("needs")):
+            if isinstance(entry, Scalar):
+                yield str(entry), self.place(line)
+            elif isinstance(entry, Map) and entry.text("job") and not {"project", "pipeline", "optional"} & set(entry):
+                yield str(entry.text("job")), self.place(entry.line_of("job"))
+
+    def steps(self, job: str, entry: Value, line: int) -> Iterator[m.Step]:
+        """What one entry of a script runs; a list within the list is what an alias gives."""
+        if isinstance(entry, Seq):
+            for inner, at in entry.lined():
+                yield from self.steps(job, inner, at)
+        if not isinstance(entry, Scalar):
+            return
+        first = line + (1 if "\n" in entry.strip() and not entry.plain else 0)
+        yield m.Step("", self.place(line), run=str(entry), run_line=first)
+        for text, at in logical_lines(entry, first):
+            self.draft.commands.append(m.Command(text, self.place(at), "workflow", job))
+            self.shell.shell_push(text, at, job, self.values)
+            script_references(self.draft, text, self.place(at), "")
+
+    def image(self, value: Value) -> None:
+        """Note the version of the runtime that a job runs in."""
+        written = value if isinstance(value, Scalar) else value.text("name") if isinstance(value, Map) else None
+        if written:
+            image = parse_image(written, self.place(written.line), self.values)
+            product = product_of_image(image.repository)
+            if product in RUNTIMES and image.tag[:1].isdigit():
+                self.draft.versions.append(m.Version(product, image.tag, image.place, "ci"))
+
+    def services(self, value: Value) -> None:
+        """Note the versions of the datastores that run beside a job."""
+        for entry, _ in _entries(value, 0):
+            written = entry if isinstance(entry, Scalar) else entry.text("name") if isinstance(entry, Map) else None
+            if written:
+                self.draft.versions_from(parse_image(written, self.place(written.line)), "", "test")
+
+
+def _entries(value: Value, line: int) -> list[tuple[Value, int]]:
+    """What a key holds that may be one value or a list, with lines."""
+    if isinstance(value, Seq):
+        return list(value.lined())
+    return [] if value is None else [(value, line)]
+
+
+def _complete(into: Map, source: Map, keys: list[str]) -> None:
+    """Add the keys that `into` has not, with their lines."""
+    for key in keys:
+        if key not in into:
+            into[key] = source[key]
+            into.key_lines[key] = source.line_of(key)

@@ -1,0 +1,196 @@
+"""Which port a service listens on, as each file states it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trimtab.audit.facts.model import Bind, Container, Dockerfile, EnvVar, Facts, Place, Service
+from trimtab.audit.facts.source import PORT_NAME
+from trimtab.audit.facts.text import join, to_port
+
+_OPTION = re.compile(
+    r"(?:--port[ =]|--http-port[ =]|\s-p[ =]?|--bind[ =]\S*:|\s-b[ =]?\S*:|\bPORT=|runserver\s+\S*:|--server\.port=|-Dserver\.port=|--urls?[ =]\S*:)(\d{2,5})\b"  # noqa: E501
+)
+_DEBUGGERS = frozenset({9229, 5005, 5678, 2345, 35729, 24678, 9003, 9230})
+_FRAMEWORK_PORT = {"ASPNETCORE_HTTP_PORTS", "ASPNETCORE_URLS", "SERVER_PORT", "ROCKET_PORT"}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement of a service's port. `unit` is who states it: claims of one unit are alternatives
+    that hold together.
+    """
+
+    port: int
+    place: Place
+    what: (
+        str  # listen: the process; declared: the container; probe: a health check; upstream: another service's address
+    )
+    unit: str
+    environment: str
+
+
+def claims(service: Service, facts: Facts) -> list[Claim]:
+    """Every statement of the port that `service` listens on, in containers, images, env files and source."""
+    known: dict[int, list[Claim]] = facts.once("port claims", dict)
+    if id(service) not in known:
+        known[id(service)] = _claims(service, facts)
+    return known[id(service)]
+
+
+def _shared_dockerfiles(facts: Facts) -> frozenset[str]:
+    """Dockerfiles whose image runs as several services, so that their own EXPOSE speaks for none of them."""
+    counts = Counter(path for service in facts.services for path in {one.path for one in service.dockerfiles})
+    return frozenset(path for path, count in counts.items() if count > 1)
+
+
+def _published(facts: Facts) -> frozenset[str]:
+    """Variables that stand for ports on the host."""
+    return frozenset(name for container in facts.containers for port in container.ports for name in port.host_refs)
+
+
+def _claims(service: Service, facts: Facts) -> list[Claim]:
+    found: list[Claim] = []
+    for container in service.containers:
+        if not container.job:
+            found.extend(_container(container))
+    for dockerfile in service.dockerfiles:
+        if dockerfile.path in facts.once("shared dockerfiles", lambda: _shared_dockerfiles(facts)):
+            continue
+        unit = dockerfile.path
+        found.extend(_nginx(service, dockerfile, facts))
+        found.extend(
+            Claim(port.number, port.place, "declared", unit, dockerfile.environment)
+            for port in dockerfile.ports
+            if port.number and port.protocol == "tcp"
+        )
+        found.extend(_variables(dockerfile.env, unit, dockerfile.environment))
+        found.extend(_options(dockerfile.command, dockerfile.command_place, unit, dockerfile.environment))
+    found.extend(_env_files(service, facts))
+    overridable = any(claim.what == "listen" for claim in found)
+    for bind in _own_binds(service, {claim.port for claim in found}):
+        if bind.port and not (bind.variable and overridable):
+            found.append(Claim(bind.port, bind.place, "listen", bind.place.path, ""))  # noqa: PERF401
+    return [claim for claim in found if claim.port not in _DEBUGGERS]
+
+
+def witnesses(service: Service, facts: Facts) -> Iterator[tuple[Place, int]]:
+    """Where a port of the service is repeated rather than decided: health checks, the target of its Kubernetes
+    Service, the default in its source. They take part in a disagreement; alone they make none.
+    """
+    workloads = set()
+    for container in service.containers:
+        workloads.add(container.workload)
+        for probe in container.probes:
+            if isinstance(probe.port, int):
+                yield probe.place, probe.port
+    labels = [one.pod_labels for one in facts.workloads if one.name in workloads and not one.patch]
+    for kube in facts.kube_services:
+        if kube.selector and any(kube.selector.items() <= label.items() for label in labels):
+            for port in kube.ports:
+                number = to_port(port.target)
+                if number is not None:
+                    yield port.place, number
+    for bind in service.binds:
+        if bind.port:
+            yield bind.place, bind.port
+
+
+def _own_binds(service: Service, stated: set[int]) -> list[Bind]:
+    """What the service itself binds: where one file's port is the one that other files state, the other files of
+    the source are other programs (a mock, a demo, a second server of its own image).
+    """
+    agreeing = {bind.place.path for bind in service.binds if bind.port in stated}
+    return [bind for bind in service.binds if not agreeing or bind.place.path in agreeing]
+
+
+def _nginx(service: Service, dockerfile: Dockerfile, facts: Facts) -> Iterator[Claim]:
+    """What nginx listens on, where the image is nginx with the configuration of the service's own
+    directory.
+    """
+    if not dockerfile.stages[-1].image.base.startswith("nginx"):
+        return
+    listens = [one for one in facts.settings if one.product == "nginx" and one.name == "listen" and one.value]
+    contexts = {service.root or "", dockerfile.directory}
+    copied = {join(context, source) for context in contexts for source, _ in dockerfile.copies}
+    names = {source.rsplit("/", 1)[-1] for source, _ in dockerfile.copies}
+    own = [one for one in listens if one.place.path in copied] or [
+        one
+        for one in listens
+        if (service.root and one.place.path.startswith(f"{service.root}/"))
+        or one.place.path.rsplit("/", 1)[-1] in names
+    ]
+    for setting in own:
+        number = to_port(setting.value.split()[0].rsplit(":", 1)[-1])
+        if number and number != 443:
+            yield Claim(number, setting.place, "listen", dockerfile.path, dockerfile.environment)
+
+
+def _container(container: Container) -> Iterator[Claim]:
+    unit = f"{container.place.path}#{container.workload or container.name}/{container.name}"
+    environment = container.environment
+    for port in container.ports:
+        if port.number and port.protocol == "tcp":
+            yield Claim(port.number, port.place, "declared", unit, environment)
+    own = tuple(item for item in container.env if item.origin != "envfile")
+    yield from _variables(own, unit, environment)
+    yield from _options(container.command, container.command_place, unit, environment)
+
+
+def _variables(env: tuple[EnvVar, ...], unit: str, environment: str) -> Iterator[Claim]:
+    for item in env:
+        if item.value and (PORT_NAME.match(item.name) or item.name in _FRAMEWORK_PORT):
+            number = to_port(re.split(r"[:/;]", item.value.rstrip("/"))[-1])
+            if number:
+                yield Claim(number, item.place, "listen", unit, environment or item.environment)
+
+
+def _options(command: str, place: Place | None, unit: str, environment: str) -> Iterator[Claim]:
+    match = _OPTION.search(command) if place else None
+    if match and place:
+        yield Claim(int(match[1]), place, "listen", unit, environment)
+
+
+def _env_files(service: Service, facts: Facts) -> Iterator[Claim]:
+    """PORT in the service's own env files, and in the root's where no other service could be meant."""
+    published = facts.once("published", lambda: _published(facts))
+    words = {
+        re.sub(r"\W", "_", name).upper() for name in (service.name, (service.root or "").rsplit("/", 1)[-1]) if name
+    }
+    sole = is_port_owner(service, facts)
+    for file in facts.env_files:
+        own = bool(service.root) and file.directory == service.root
+        if not own and file.directory not in ("", "config", "env", "envs", "deploy", "docker", "infra"):
+            continue
+        for item in file.variables:
+            number = to_port(item.value or "")
+            if number is None or item.name in published:
+                continue
+            direct = PORT_NAME.match(item.name) or item.name in _FRAMEWORK_PORT
+            if (
+                (own and direct)
+                or (item.name in ("PORT", "SERVER_PORT", "APP_PORT") and sole)
+                or item.name in {f"{word}_PORT" for word in words}
+            ):
+                yield Claim(number, item.place, "listen", file.path, file.environment)
+
+
+def is_port_owner(service: Service, facts: Facts) -> bool:
+    """Whether a bare PORT at the root can only mean this service: the one backend, or the one service
+    that is built.
+    """
+    owners: list[Service] = facts.once("port owners", lambda: _port_owners(facts))
+    return len(owners) == 1 and owners[0] is service
+
+
+def _port_owners(facts: Facts) -> list[Service]:
+    built = [
+        one for one in facts.services if one.root is not None and (one.containers or one.dockerfiles or one.framework)
+    ]
+    backends = [one for one in built if one.role == "backend"] or [
+        one for one in facts.services if one.role == "backend"
+    ]
+    return backends if len(backends) == 1 else built

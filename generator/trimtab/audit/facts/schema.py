@@ -1,0 +1,69 @@
+"""How a repository changes its database schema: the runners that it calls, and SQL that goes past them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from trimtab.audit.facts.commands import INDEX, SCHEMA, SQL_CLIENT, sql_files
+from trimtab.audit.facts.model import Command, Facts, Place
+from trimtab.audit.facts.naming import is_auxiliary
+from trimtab.audit.facts.query import is_datastore, migration_runs
+
+_TEST_DATA = re.compile(
+    r"(^|[/_.-])(tests?|fixtures?|seeds?|e2e|integration|samples?|dump|mocks?)([/_.-]|$)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RawSql:
+    """Schema SQL that a script, workflow or database image applies by itself. `file` is its path where it
+    has one.
+    """
+
+    place: Place
+    file: str
+    index: bool
+
+
+def runner_calls(facts: Facts) -> list[tuple[Command, str]]:
+    """Every call of a migration tool that changes the schema: (command, tool)."""
+    return [(command, tool) for command, tool, action in migration_runs(facts) if action == "up"]
+
+
+def raw_sql(facts: Facts) -> list[RawSql]:  # noqa: C901, PLR0912
+    """Every place that applies schema SQL without a migration tool."""
+    found: list[RawSql] = []
+    for command in facts.commands:
+        if not SQL_CLIENT.search(command.text):
+            continue
+        for name in sql_files(command.text):
+            path = _locate(facts, name)
+            if _TEST_DATA.search(path or name):
+                continue
+            what = facts.sql.get(path, "unknown" if not path else "data")
+            if what in ("index", "schema"):
+                found.append(RawSql(command.place, path, what == "index"))
+            elif what == "unknown" and any(word in name.lower() for word in ("index", "schema", "migrat", "table")):
+                found.append(RawSql(command.place, name, "index" in name.lower()))
+        if not sql_files(command.text) and SCHEMA.search(command.text):
+            found.append(RawSql(command.place, "", bool(INDEX.search(command.text))))
+    for container in facts.containers:
+        if is_datastore(container):
+            for mount in container.mounts:
+                if "docker-entrypoint-initdb.d" in mount.target and not mount.named:
+                    for path in sorted(facts.sql):
+                        if (path == mount.source or path.startswith(mount.source.rstrip("/") + "/")) and facts.sql[
+                            path
+                        ] in ("index", "schema"):
+                            found.append(RawSql(mount.place, path, facts.sql[path] == "index"))  # noqa: PERF401
+    return found
+
+
+def _locate(facts: Facts, written: str) -> str:
+    """The SQL file that a command names, by its path or by its name when the path is computed."""
+    name = written.replace("\\", "/").rsplit("/", 1)[-1].strip("\"'{}")
+    if written in facts.sql:
+        return written
+    matches = [path for path in facts.sql if path.rsplit("/", 1)[-1] == name]
+    return matches[0] if len(matches) == 1 else next((path for path in matches if not is_auxiliary(path)), "")

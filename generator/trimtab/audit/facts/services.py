@@ -1,0 +1,521 @@
+"""Put services together from the files that mention them, by evidence: build context, Dockerfile, image,
+name, directory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from trimtab.audit.facts import model as m
+from trimtab.audit.facts.frameworks import FRONTENDS
+from trimtab.audit.facts.products import datastore_of, is_third_party
+from trimtab.audit.facts.query import commands_by_path
+from trimtab.audit.facts.text import directory_of
+
+_GENERIC = frozenset(
+    {
+        "app",
+        "service",
+        "svc",
+        "deployment",
+        "container",
+        "image",
+        "docker",
+        "main",
+        "k8s",
+        "prod",
+        "production",
+        "dev",
+        "local",
+        "staging",
+        "server",
+        "the",
+        "my",
+    }
+)
+# What a Dockerfile's suffix says of the same image, rather than that it is another one.
+_VARIANT = re.compile(
+    r"(?:dockerfile|containerfile|alpine|debian|ubuntu|slim|light|lite|minimal|small|distroless|scratch|base|build(?:er)?|"
+    r"runtime|multi|multistage|stage|optimi[sz]ed|fast|full|simple|basic|standalone|new|old|v\d+|next|stable|"
+    r"amd64|arm64|arm|armv7|x86|gpu|cpu|cuda|rootless|secure|hardened|debug|tests?|testing|ci|e2e|preview|release|"
+    r"development|prebuilt|bun|pnpm|nginx|railway|render|fly|heroku|vercel|aws|gcp|azure|cloudrun|coolify)"
+)
+_FRONT = frozenset({"frontend", "front", "web", "ui", "client", "webapp", "site", "dashboard", "spa"})
+_BACK = frozenset({"backend", "back", "api", "server", "gateway", "core"})
+_HOMES = ("", "apps/", "services/", "packages/", "src/", "cmd/", "crates/", "projects/", "app/")
+
+
+@dataclass(slots=True)
+class _Group:
+    """A service while it is being put together."""
+
+    name: str
+    root: str | None
+    product: str = ""
+    containers: list[m.Container] = field(default_factory=list)
+    dockerfiles: dict[str, m.Dockerfile] = field(default_factory=dict)
+    images: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    evidence: list[str] = field(default_factory=list)
+
+
+def tokens(name: str) -> frozenset[str]:
+    """The words of a name, lower-case."""
+    return frozenset(re.split(r"[^a-z0-9]+", name.lower())) - {""}
+
+
+def match_services(facts: m.Facts) -> tuple[m.Service, ...]:
+    """The services of a repository. `evidence` of each says why its parts were taken for one."""
+    matcher = _Matcher(facts)
+    # Base files first: what an override leaves out is then known, and a service has the name that its base
+    # gives it.
+    files = sorted(
+        facts.compose,
+        key=lambda file: (file.override, bool(file.environment), file.path.count("/"), file.path),
+    )
+    for file in files:
+        for container in file.services:
+            if container.build is not None:
+                matcher.add_built(container)
+    for file in files:
+        for container in file.services:
+            if container.build is None:
+                matcher.add_compose(container)
+    for workload in facts.workloads:
+        for container in workload.containers:
+            matcher.add_kubernetes(container)
+    matcher.add_packages()
+    matcher.add_dockerfiles()
+    return matcher.services()
+
+
+def _common(names: list[str]) -> frozenset[str]:
+    """The words that most names of a repository have, such as the project's own name: they tell nothing
+    apart.
+    """
+    split = [tokens(name) for name in set(names)]
+    if len(split) < 2:
+        return frozenset()
+    return frozenset(word for word in frozenset().union(*split) if sum(word in one for one in split) * 2 > len(split))
+
+
+def _another_workload(one: str, other: str) -> bool:
+    """Whether two workload names are of two services, rather than two spellings of one."""
+    if not one or not other or "tpl-" in one + other:
+        return False
+    left, right = tokens(one) - _GENERIC, tokens(other) - _GENERIC
+    return bool(left and right) and not (left <= right or right <= left)
+
+
+def _beside(group: _Group, container: m.Container) -> bool:
+    """Whether a group has another container of the same file, so that this one is another service."""
+    own = (container.name, container.workload)
+    if container.workload and any(_another_workload(one.workload, container.workload) for one in group.containers):
+        return True
+    return any(one.place.path == container.place.path and (one.name, one.workload) != own for one in group.containers)
+
+
+class _Matcher:
+    def __init__(self, facts: m.Facts) -> None:
+        self.facts = facts
+        self.groups: list[_Group] = []
+        self.by_word: dict[str, set[int]] = defaultdict(set)
+        self.unseen: list[tuple[_Group, m.Container]] = []
+        self.indexed = 0
+        self.packages: dict[str, list[m.Package]] = defaultdict(list)
+        for package in facts.packages:
+            self.packages[package.directory].append(package)
+        self.by_path = {item.path: item for item in facts.dockerfiles}
+        self.common = _common(
+            [item.name for item in facts.workloads if not item.name.startswith("tpl-")]
+            + [one.image.base for one in facts.containers if one.image and one.origin == "kubernetes"]
+        )
+        self.pushed = {
+            tag.split("@")[0].rsplit("/", 1)[-1].split(":")[0]: push
+            for push in facts.pushes
+            for tag in push.tags
+            if push.context or push.dockerfile
+        }
+
+    def root_of(self, build: m.Build, name: str) -> str | None:
+        """The source directory of a build: the Dockerfile's own where it has a manifest, else the
+        context, else by name.
+        """
+        if build.context is None:
+            return None
+        home = directory_of(build.dockerfile)
+        if home and home.startswith(build.context) and (self.packages.get(home) or self._has_source(home)):
+            return home
+        if build.context and (self.packages.get(build.context) or not self.facts.compose):
+            return build.context
+        if not build.context or not self.packages.get(build.context):
+            named = self.named_directory(name, build.context)
+            if named is not None:
+                return named
+            copied = self._copied_packages(build)
+            if len(copied) == 1:
+                return copied.pop()
+        if home != build.context and build.dockerfile not in self.by_path:
+            return (
+                home  # the service's own directory is gone with its Dockerfile: what lies around it is not its source
+            )
+        return build.context
+
+    def _copied_packages(self, build: m.Build) -> set[str]:
+        """The directories with a manifest of their own, below the context, that the Dockerfile copies from."""
+        found = set()
+        dockerfile = self.by_path.get(build.dockerfile)
+        for source, _ in dockerfile.copies if dockerfile else ():
+            path = (build.context + "/" if build.context else "") + source.strip("./").split("*")[0].strip("/")
+            while path and path != build.context:
+                if self.packages.get(path):
+                    found.add(path)
+                    break
+                path = directory_of(path)
+        return found
+
+    def _has_source(self, directory: str) -> bool:
+        """Whether a directory without a manifest of its own is a package of a workspace."""
+        return f"{directory}/src" in self.facts.directories or f"{directory}/project.json" in self.facts.files
+
+    def named_directory(self, name: str, under: str = "") -> str | None:
+        """The directory that has the service's name and a package manifest."""
+        prefix = under + "/" if under else ""
+        spellings = [
+            name,
+            name.replace("_", "-"),
+            name.replace("-", "_"),
+            *[part for part in sorted(tokens(name)) if part in _FRONT | _BACK],
+        ]
+        for spelling in spellings:
+            for home in _HOMES:
+                path = f"{prefix}{home}{spelling}"
+                if self.packages.get(path):
+                    return path
+        return None
+
+    def add_built(self, container: m.Container) -> None:
+        assert container.build is not None  # noqa: S101 - the caller's condition
+        root = self.root_of(container.build, container.name)
+        same_file = {
+            id(group) for group in self.groups for one in group.containers if one.place.path == container.place.path
+        }
+        group = next(
+            (
+                one
+                for one in self.groups
+                if one.root == root
+                and id(one) not in same_file
+                and (container.name in one.names or self._alone(one, root, container))
+            ),
+            None,
+        )
+        if group is None:
+            group = _Group(container.name, root)
+            self.groups.append(group)
+        group.evidence.append(
+            f"{container.place.path}:{container.place.line}: {container.name} builds {root or 'the root'}"
+        )
+        self._join(group, container)
+        if container.build.dockerfile in self.by_path:
+            group.dockerfiles[container.build.dockerfile] = self.by_path[container.build.dockerfile]
+
+    def _alone(self, group: _Group, root: str | None, container: m.Container) -> bool:
+        """Whether one source directory stands for one service in both files, so that a different name is
+        still the same one.
+        """
+        if root is None:
+            return False
+        here = [
+            one
+            for file in self.facts.compose
+            if file.path == container.place.path
+            for one in file.services
+            if one.build is not None and self.root_of(one.build, one.name) == root
+        ]
+        return len(here) == 1 and len(group.names) == 1 and sum(one.root == root for one in self.groups) == 1
+
+    def _join(self, group: _Group, container: m.Container) -> None:
+        group.containers.append(container)
+        self.unseen.append((group, container))
+        if container.name not in _GENERIC or not container.workload:
+            group.names.add(container.name)
+        if container.workload:
+            group.names.add(container.workload)
+        if container.image and container.image.base and not container.image.base.startswith("tpl-"):
+            group.images.add(container.image.base)
+
+    def add_compose(self, container: m.Container) -> None:
+        product = datastore_of(container.image.repository) if container.image else ""
+        near = directory_of(container.place.path)
+        same = [
+            one
+            for one in self.groups
+            if container.name in one.names and (not product or one.product == product or one.root is None)
+        ]
+        if container.partial or not product:
+            close = [one for one in same if any(directory_of(other.place.path) == near for other in one.containers)]
+            candidates = close or (same if len(same) == 1 else [])
+            if len(candidates) == 1:
+                candidates[0].evidence.append(
+                    f"{container.place.path}:{container.place.line}: same name, {container.name}"
+                )
+                return self._join(candidates[0], container)
+        if product:
+            return self._datastore(container, product)
+        if container.image and is_third_party(container.image.repository):
+            group = next(
+                (one for one in self.groups if one.product == container.image.base and container.name in one.names),
+                None,
+            )
+            if group is None:
+                group = _Group(container.name, None, container.image.base)
+                self.groups.append(group)
+            return self._join(group, container)
+        return self._loose(container)
+
+    def _datastore(self, container: m.Container, product: str) -> None:
+        named = [one for one in self.groups if one.product == product and container.name in one.names]
+        alone = [one for one in self.groups if one.product == product]
+        here = sum(
+            1
+            for one in self.facts.containers
+            if one.place.path == container.place.path and one.image and datastore_of(one.image.repository) == product
+        )
+        group = named[0] if named else (alone[0] if len(alone) == 1 and here == 1 else None)
+        if group is None:
+            group = _Group(container.name, None, product)
+            self.groups.append(group)
+        group.evidence.append(
+            f"{container.place.path}:{container.place.line}: image {container.image.text if container.image else ''}"
+        )
+        self._join(group, container)
+
+    def add_kubernetes(self, container: m.Container) -> None:
+        if container.init:
+            return None
+        product = datastore_of(container.image.repository) if container.image else ""
+        if product:
+            return self._datastore(container, product)
+        if container.image and is_third_party(container.image.repository):
+            return None
+        return self._loose(container)
+
+    def _loose(self, container: m.Container) -> None:
+        """A container that names no build here: matched by image or name, else a service of its own."""
+        near = self._near(container)
+        free = [(index, self.groups[index]) for index in near if not _beside(self.groups[index], container)]
+        scored = sorted(((self._score(one, container), index) for index, one in free), reverse=True)
+        if scored and scored[0][0] > 0 and (len(scored) == 1 or scored[1][0] < scored[0][0]):
+            group = self.groups[scored[0][1]]
+            group.evidence.append(
+                f"{container.place.path}:{container.place.line}: {container.workload or container.name} by image or name"  # noqa: E501
+            )
+            return self._join(group, container)
+        base = container.image.base if container.image else ""
+        push = self.pushed.get(base)
+        root = None
+        if push is not None:
+            root = (
+                directory_of(push.dockerfile)
+                if self.packages.get(directory_of(push.dockerfile))
+                else (push.context or None)
+            )
+        for name in (base, container.workload, container.name):
+            if root is None and name and name not in _GENERIC:
+                root = self.named_directory(name)
+        held = next((one for one in self.groups if root is not None and one.root == root and not one.product), None)
+        if held is not None and container.job:
+            return self._join(held, container)
+        group = _Group(container.workload or container.name, root)
+        group.evidence.append(f"{container.place.path}:{container.place.line}: {container.workload or container.name}")
+        self.groups.append(group)
+        return self._join(group, container)
+
+    def _near(self, container: m.Container) -> list[int]:
+        """The groups that have a word in common with a container: only they can score."""
+        positions = {id(group): index for index, group in enumerate(self.groups)} if self.unseen else {}
+        for group, one in self.unseen:
+            image = one.image.base if one.image else ""
+            for word in tokens(one.name) | tokens(one.workload) | tokens(image):
+                self.by_word[word].add(positions[id(group)])
+        self.unseen.clear()
+        while self.indexed < len(self.groups):
+            group = self.groups[self.indexed]
+            for word in tokens(group.name) | (tokens(group.root.rsplit("/", 1)[-1]) if group.root else frozenset()):
+                self.by_word[word].add(self.indexed)
+            self.indexed += 1
+        base = container.image.base if container.image else ""
+        words = tokens(container.name) | tokens(container.workload) | tokens(base)
+        words = (words - _GENERIC - self.common) or words
+        found = {index for word in words for index in self.by_word[word]}
+        return sorted(index for index in found if not self.groups[index].product)
+
+    def _score(self, group: _Group, container: m.Container) -> int:
+        base = container.image.base if container.image else ""
+        mine = {container.name, container.workload, base} - {""}
+        if container.workload:
+            mine -= _GENERIC
+        if base and base in group.images and len([one for one in self.groups if base in one.images]) == 1:
+            return 5
+        if mine & group.names:
+            return 4 if container.name in group.names else 3
+        if group.root and group.root.rsplit("/", 1)[-1] in mine:
+            return 3
+        wanted = frozenset().union(*(tokens(name) for name in group.names)) - _GENERIC
+        if group.root:
+            wanted |= tokens(group.root.rsplit("/", 1)[-1]) - _GENERIC
+        offered = frozenset().union(*(tokens(name) for name in mine)) - _GENERIC
+        roles_wanted, roles_offered = wanted & (_FRONT | _BACK), offered & (_FRONT | _BACK)
+        if roles_wanted and roles_offered:
+            return 2 if roles_wanted & roles_offered else 0
+        return 1 if wanted and offered and wanted - self.common == offered - self.common != frozenset() else 0
+
+    def add_packages(self) -> None:
+        """Source directories with a web framework that no container was found for."""
+        taken = {group.root for group in self.groups}
+        for directory, found in sorted(self.packages.items()):
+            if directory in taken or not any(package.frameworks for package in found):
+                continue
+            name = (
+                directory.rsplit("/", 1)[-1] or next((package.name for package in found if package.name), "") or "app"
+            )
+            same = [
+                one
+                for one in self.groups
+                if one.root is None and not one.product and (name in one.names or name in one.images)
+            ]
+            if len(same) == 1:
+                same[0].root = directory
+                same[0].evidence.append(f"{directory}: directory of the same name")
+                continue
+            if any(group.root and directory.startswith(group.root + "/") for group in self.groups if group.root):
+                continue
+            package = next(package for package in found if package.frameworks)
+            self.groups.append(_Group(name, directory, evidence=[f"{package.path}: {package.frameworks[0]}"]))
+
+    def add_dockerfiles(self) -> None:
+        """Dockerfiles that no compose file builds: by pushed image, by directory, by a service's name in
+        their own.
+        """
+        taken = {path for group in self.groups for path in group.dockerfiles}
+        pushed = {push.dockerfile for push in self.facts.pushes}
+        for dockerfile in self.facts.dockerfiles:
+            if dockerfile.path in taken:
+                continue
+            by_root = [
+                one
+                for one in self.groups
+                if one.root is not None and one.root == dockerfile.directory and not one.product
+            ]
+            words = tokens(dockerfile.path.rsplit("/", 1)[-1]) - _GENERIC
+            suffix = {word for word in words if not _VARIANT.fullmatch(word)}
+            by_name = [
+                one
+                for one in self.groups
+                if suffix and any(suffix & tokens(name) for name in one.names) and not one.product
+            ]
+            if suffix:  # Dockerfile.<name> beside another: an image of its own, unless it has the service's name
+                by_root = [one for one in by_root if one in by_name or suffix & tokens(one.root or "")]
+            candidates = by_root or by_name
+            if len(candidates) == 1 and (
+                dockerfile.directory or by_name or dockerfile.path in pushed or len(self.groups) == 1 or by_root
+            ):
+                candidates[0].dockerfiles[dockerfile.path] = dockerfile
+                candidates[0].evidence.append(f"{dockerfile.path}: in the service's directory or under its name")
+
+    def services(self) -> tuple[m.Service, ...]:
+        """The finished services, each with what lies in its directory."""
+        roots = {group.root for group in self.groups if group.root is not None}
+
+        foreign = {id(group) for group in self.groups if self._copies_nothing(group)}
+
+        def home(path: str) -> str | None:
+            directory = directory_of(path)
+            while directory and directory not in roots:
+                directory = directory_of(directory)
+            return directory if directory in roots else None
+
+        binds, routes, reads = defaultdict(list), defaultdict(list), defaultdict(list)
+        for bind in self.facts.binds:
+            binds[home(bind.place.path)].append(bind)
+        for route in self.facts.routes:
+            routes[home(route.place.path)].append(route)
+        for read in self.facts.reads:
+            reads[home(read.place.path)].append(read)
+        return tuple(
+            self._service(group, tuple(binds[group.root]), tuple(routes[group.root]), tuple(reads[group.root]))
+            if group.root is not None and id(group) not in foreign
+            else self._service(group, (), (), ())
+            for group in self.groups
+        )
+
+    def _name(self, group: _Group) -> str:
+        """What most compose files call the service; without any, its own name, a chart's helper resolved."""
+        names = Counter(one.name for one in group.containers if one.origin == "compose")
+        most = max(names.values(), default=0)
+        common = [name for name, count in names.items() if count == most]
+        if group.name not in common and common:
+            return common[0]
+        return re.sub(r"^tpl-(.+?)(?:-(?:full)?name)?$", r"\1", group.name)
+
+    def _copies_nothing(self, group: _Group) -> bool:
+        """Whether no source gets into the service, but into another one of the same directory: its Dockerfiles copy
+        nothing, and no container mounts any.
+        """
+        if not group.dockerfiles or any(one.copies for one in group.dockerfiles.values()):
+            return False
+        others = [one for one in self.groups if one.root == group.root and one is not group]
+        if not any(dockerfile.copies for one in others for dockerfile in one.dockerfiles.values()):
+            return False
+        mounts = [mount for container in group.containers for mount in container.mounts]
+        if any(mount.source == group.root and not mount.named for mount in mounts):
+            return False
+        commands = commands_by_path(self.facts)
+        return not any("--mount" in one.text for path in group.dockerfiles for one in commands.get(path, ()))
+
+    def _service(
+        self,
+        group: _Group,
+        binds: tuple[m.Bind, ...],
+        routes: tuple[m.Route, ...],
+        reads: tuple[m.EnvRead, ...],
+    ) -> m.Service:
+        found = self.packages.get(group.root, []) if group.root is not None else []
+        package = next((one for one in found if one.frameworks), found[0] if found else None)
+        framework = package.frameworks[0] if package and package.frameworks else ""
+        if framework in ("express", "fastify", "koa", "hono") and package and "vite" in package.frameworks:
+            framework = "vite" if group.names and any(tokens(name) & _FRONT for name in group.names) else framework
+        env_files = tuple(one for one in self.facts.env_files if group.root and (one.directory == group.root))
+        return m.Service(
+            self._name(group),
+            group.root,
+            group.product or self._role(group, framework),
+            framework,
+            tuple(group.containers),
+            tuple(group.dockerfiles.values()),
+            env_files,
+            package,
+            binds,
+            routes,
+            reads,
+            tuple(group.evidence),
+        )
+
+    def _role(self, group: _Group, framework: str) -> str:
+        if framework in FRONTENDS:
+            return "frontend"
+        if framework:
+            return "backend"
+        words = frozenset().union(*(tokens(name) for name in group.names | {group.name}))
+        if words & _FRONT and not words & _BACK:
+            return "frontend"
+        return (
+            "backend"
+            if words & _BACK
+            else "worker"
+            if words & {"worker", "celery", "queue", "jobs", "cron", "scheduler"}
+            else "service"
+        )

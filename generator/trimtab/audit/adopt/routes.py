@@ -1,0 +1,174 @@
+"""Which public paths lead to which service: by Ingress and HTTPRoute, by nginx, by Traefik's labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from trimtab.audit.adopt.cluster import Cluster, place_environment
+from trimtab.audit.adopt.model import CLUSTER, COMPOSE, rank
+from trimtab.audit.adopt.units import Unit
+from trimtab.audit.facts import model as m
+from trimtab.repo import Repo
+from trimtab.settings.schema import ROUTE
+from trimtab.yamlpos import Map, Seq, load_all
+
+_PREFIX = re.compile(r"(?:PathPrefix|Path)\(([^()]*)\)")
+
+
+@dataclass(slots=True)
+class Routed:
+    """The routes of each service, and whether anything routes at all."""
+
+    paths: dict[str, dict[str, m.Place]] = field(default_factory=dict)  # service -> path -> place
+    comments: dict[str, list[str]] = field(default_factory=dict)
+    crowded: set[str] = field(default_factory=set)  # services whose path another one has, on a host of its own perhaps
+    known: bool = False
+    clustered: bool = False
+
+
+def routes(repo: Repo, facts: m.Facts, cluster: Cluster, units: list[Unit], hosts: dict[str, str]) -> Routed:
+    """The routes of a repository. What a cluster routes wins over what a proxy does."""
+    names = {unit.name for unit in units}
+    to_unit = {**{host: name for host, name in hosts.items() if name in names}, **_kube_services(facts, units)}
+    found: list[tuple[int, str, str, m.Place]] = []
+    for route in facts.ingress_routes:
+        if route.service in to_unit:
+            found.append(  # noqa: PERF401
+                (rank(CLUSTER, place_environment(route.place.path)), to_unit[route.service], route.path, route.place)
+            )
+    found += [
+        (order, to_unit[name], path, place) for order, name, path, place in _http_routes(cluster) if name in to_unit
+    ]
+    clustered = bool(found)
+    if not found:
+        found = [*_nginx(facts, to_unit), *_traefik(repo, facts, units)]
+    result = Routed(known=bool(found), clustered=clustered)
+    owners: dict[str, str] = {}
+    for _, name, written, place in sorted(found, key=lambda one: one[0]):
+        path, changed = _clean(written)
+        if path is None:
+            _say(
+                result,
+                name,
+                f"route {written} at {place.path}:{place.line} is a pattern and was left out: routes are prefixes",
+            )
+            continue
+        if path in owners:
+            if owners[path] != name:
+                _say(result, name, f"route {path}: elsewhere it leads to {name}, at {place.path}:{place.line}")
+                result.crowded.add(name)
+            continue
+        owners[path] = name
+        result.paths.setdefault(name, {})[path] = place
+        if changed:
+            _say(
+                result,
+                name,
+                f"route {written} at {place.path}:{place.line} was cut to {path}; paths reach the service unchanged",
+            )
+    return result
+
+
+def _say(result: Routed, name: str, text: str) -> None:
+    said = result.comments.setdefault(name, [])
+    if text not in said:
+        said.append(text)
+
+
+def _kube_services(facts: m.Facts, units: list[Unit]) -> dict[str, str]:
+    """Names of Kubernetes Services, each with the service behind it."""
+    labels = {
+        id(work): unit.name
+        for unit in units
+        for work in facts.workloads
+        if work.name in unit.kube and work.kind not in ("Job", "CronJob")
+    }
+    found: dict[str, str] = {}
+    for one in facts.kube_services:
+        for work in facts.workloads:
+            if (
+                id(work) in labels
+                and one.selector
+                and all(work.pod_labels.get(key) == value for key, value in one.selector.items())
+            ):
+                found.setdefault(one.name, labels[id(work)])
+    return found
+
+
+def _http_routes(cluster: Cluster) -> Iterator[tuple[int, str, str, m.Place]]:
+    """Every path of every rule of every HTTPRoute."""
+    for one in cluster.objects("HTTPRoute"):
+        for rule in one.body.map("spec").maps("rules"):
+            for match in rule.maps("matches"):
+                path = match.map("path")
+                for target in rule.maps("backendRefs"):
+                    place = m.Place(one.place.path, path.line_of("value"))
+                    yield (
+                        rank(CLUSTER, place_environment(one.place.path)),
+                        str(target.text("name")),
+                        str(path.text("value") or "/"),
+                        place,
+                    )
+
+
+def _clean(written: str) -> tuple[str | None, bool]:
+    path = (
+        re.sub(r"\((?:/\|\$|\.\*|/\.\*)\)|\(/\|\$\)\(\.\*\)|/?\(\.\*\)|/?\*$|\$$|/\(\.\*\)$", "", written).rstrip("/")
+        or "/"
+    )
+    path = path.removeprefix("^")
+    if re.fullmatch(ROUTE, path):
+        return path, path != (written.rstrip("/") or "/")
+    return None, True
+
+
+def _nginx(facts: m.Facts, to_unit: dict[str, str]) -> list[tuple[int, str, str, m.Place]]:
+    found: list[tuple[int, str, str, m.Place]] = []
+    location: tuple[str, m.Place] | None = None
+    upstream, upstreams = "", dict(to_unit)
+    for one in facts.settings:
+        if one.product != "nginx":
+            continue
+        if one.name == "upstream":
+            upstream = one.value
+        elif one.name == "server" and one.value and upstream:
+            host = one.value.split()[0].split(":")[0]
+            if host in to_unit:
+                upstreams[upstream] = to_unit[host]
+        elif one.name == "location":
+            words = one.value.split()
+            location = (words[-1], one.place) if words and words[0] not in ("~", "~*", "=") else None
+        elif one.name == "proxy_pass" and location is not None:
+            host = re.sub(r"^\w+://", "", one.value).split("/")[0].split(":")[0]
+            if host in upstreams:
+                found.append((rank(COMPOSE, ""), upstreams[host], location[0], location[1]))
+    return found
+
+
+def _traefik(repo: Repo, facts: m.Facts, units: list[Unit]) -> list[tuple[int, str, str, m.Place]]:
+    found: list[tuple[int, str, str, m.Place]] = []
+    owners = {
+        (one.place.path, one.name): unit.name for unit in units for one in unit.containers if one.origin == "compose"
+    }
+    for file in facts.compose:
+        for body, _ in load_all(repo.read(file.path) or "").maps():
+            for service in body.map("services"):
+                name = owners.get((file.path, service))
+                if name is None:
+                    continue
+                labels = body.map("services", service).get("labels")
+                for text, line in _labels(labels):
+                    for match in _PREFIX.finditer(text) if ".rule" in text else ():
+                        for path in re.findall(r"[`'\"]([^`'\"]+)[`'\"]", match[1]):
+                            found.append((rank(COMPOSE, file.environment), name, path, m.Place(file.path, line)))  # noqa: PERF401
+    return found
+
+
+def _labels(labels: object) -> list[tuple[str, int]]:
+    if isinstance(labels, Seq):
+        return [(str(item), line) for item, line in labels.lined() if isinstance(item, str)]
+    if isinstance(labels, Map):
+        return [(f"{key}={value}", labels.line_of(key)) for key, value in labels.items()]
+    return []

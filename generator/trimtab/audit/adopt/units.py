@@ -1,0 +1,398 @@
+"""Which services can be adopted, and as what: the framework by manifest or Dockerfile, the folder, the name."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from trimtab.audit.adopt.cluster import slug
+from trimtab.audit.adopt.model import IMAGE, SOURCE, Choice, Seen, choose, shown
+from trimtab.audit.facts import model as m
+from trimtab.audit.facts.commands import migration_of
+from trimtab.audit.facts.frameworks import ECOSYSTEM, FRONTENDS, STATIC_FRONTENDS
+from trimtab.audit.facts.naming import environment_of, is_auxiliary
+from trimtab.audit.facts.products import DATASTORES, is_third_party
+from trimtab.frameworks import Frameworks
+from trimtab.repo import Repo
+from trimtab.settings.checks import RESERVED
+
+# Frameworks whose images are built and run exactly as those of another: nothing in them depends on which it is.
+LIBRARIES = {"gin": "go", "echo": "go", "chi": "go", "fiber": "go"}  # of a language whose one folder serves them all
+ALIKE = {"axum": "actix", "warp": "actix", "koa": "express", "hono": "express"}
+_MANIFESTS = (
+    "package.json", "Cargo.toml", "pyproject.toml", ".txt", "Pipfile", "setup.py", "setup.cfg", "Gemfile",
+    "composer.json", ".csproj", "mix.exs",
+)  # fmt: skip
+_LANGUAGES = {"cargo": "rust"}
+_ENTRIES = {
+    "cargo": ("src/main.rs", "src/bin"),
+    "ruby": ("config.ru",),
+    "php": ("artisan",),
+    "dotnet": ("Program.cs",),
+    "elixir": ("config/config.exs",),
+    "python": ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "src/main.py", "manage.py"),
+}
+# What the sources of a frontend begin with.
+_PAGES = {
+    "angular": ("angular.json",),
+    "astro": ("src/pages",),
+    "cra": ("public/index.html",),
+    "react-router-spa": ("app",),
+}
+# Where a frontend says that it is files only.
+_ROUTER = "react-router.config."
+_NO_SERVER = re.compile(r"\bssr\s*:\s*false\b")
+_FOLDER = re.compile(r"\.|[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+_DESCRIPTION = re.compile(
+    r"""org\.opencontainers\.image\.description=["']?(.{1,200}?) (?:service|frontend|backend) of """
+)
+_HELPER = re.compile(r"(?:^|[-_])(?:migrat\w*|prestart|init|seed\w*|setup|db-?push|schema)$")
+
+
+@dataclass(slots=True)
+class Unit:
+    """One service to adopt. `kube` are the names of its workloads."""
+
+    name: str
+    service: m.Service
+    framework: Choice
+    data: dict[str, Any]
+    path: Choice
+    containers: list[m.Container] = field(default_factory=list)
+    helpers: list[str] = field(default_factory=list)
+    kube: set[str] = field(default_factory=set)
+    comments: list[str] = field(default_factory=list)
+
+    @property
+    def static(self) -> bool:
+        """Whether it serves files only, from the web server that the template brings."""
+        return bool(self.data.get("static"))
+
+
+@dataclass(slots=True)
+class Units:
+    """The services that can be adopted, and a sentence on each one that cannot."""
+
+    items: list[Unit] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def find_units(facts: m.Facts, frameworks: Frameworks, texts: dict[str, str]) -> Units:
+    """The services of a repository that its own files build. `texts` are those of `sources_of`."""
+    finder = _Finder(facts, frameworks, texts)
+    finder.run()
+    return finder.found
+
+
+def sources_of(repo: Repo, facts: m.Facts) -> dict[str, str]:
+    """The files that tell one framework from another: the Dockerfiles, and settings of React Router."""
+    settings = (path for path in repo.files if path.rsplit("/", 1)[-1].startswith(_ROUTER))
+    return {path: repo.read(path) or "" for path in (*(one.path for one in facts.dockerfiles), *settings)}
+
+
+class _Finder:
+    def __init__(self, facts: m.Facts, frameworks: Frameworks, texts: dict[str, str]) -> None:
+        self.facts = facts
+        self.frameworks = frameworks
+        self.texts = texts
+        self.titles = {frameworks[name]["title"]: name for name in frameworks.names}
+        self.found = Units()
+        self.services = _joined(facts.services)
+        self.seen: set[str] = (
+            set()
+        )  # names of services that files declare, so that another file's of the same name is no other
+
+    def run(self) -> None:
+        for service in self.services:
+            if self._own(service):
+                self._take(service)
+        self._merge()
+
+    def _is_test(self, container: m.Container) -> bool:
+        return "test" in (container.environment, environment_of(container.name), environment_of(container.place.path))
+
+    def _starts(self, service: m.Service) -> bool:
+        """Whether a folder that no deployment file names holds a program, rather than a library."""
+        if service.containers or service.dockerfiles:
+            return True
+        root = f"{service.root}/" if service.root else ""
+        names = _ENTRIES.get(ECOSYSTEM.get(service.framework, ""), ())
+        if service.framework in STATIC_FRONTENDS:
+            names = _PAGES.get(service.framework, ("index.html",))
+        elif service.framework in FRONTENDS:
+            names = ("next.config.js", "next.config.mjs", "next.config.ts", "app", "pages", "src/app", "src/pages")
+        return bool(service.binds) or any(self.facts.exists(root + name) for name in names)
+
+    def _inside(self, service: m.Service) -> bool:
+        """Whether a folder that no deployment file names is a part of a workspace that is built as a whole."""
+        if service.containers or service.dockerfiles or service.root is None:
+            return False
+        return any(
+            unit.service.root is not None
+            and (unit.service.containers or unit.service.dockerfiles)
+            and f"{service.root}/".startswith(f"{unit.service.root}/" if unit.service.root else "")
+            and unit.data["language"] == _LANGUAGES.get(ECOSYSTEM.get(service.framework, ""))
+            for unit in self.found.items
+        )
+
+    def _twin(self, service: m.Service) -> Unit | None:
+        """The service that this one is another instance of: the same image, in a file that the other is not in."""
+        files = {one.place.path for one in service.containers}
+        for unit in self.found.items:
+            if (
+                unit.service.root == service.root
+                and files
+                and _dockerfiles(unit.service) & _dockerfiles(service)
+                and not files & {one.place.path for one in unit.service.containers}
+            ):
+                return unit
+        return None
+
+    def _own(self, service: m.Service) -> bool:
+        if service.role in DATASTORES:
+            return False
+        if service.root is None and not any(one.build for one in service.containers):
+            foreign = any(
+                one.origin == "kubernetes" and one.image and not is_third_party(one.image.repository)
+                for one in service.containers
+            )
+            said = f"{service.name} ("
+            names = {one.service.name for one in self.found.items}
+            if foreign and service.name not in names and not any(one.startswith(said) for one in self.found.left_out):
+                self.found.left_out.append(f"{said}{_first(service)}): its image is built nowhere in this repository")
+            return False
+        places = [one.place.path for one in service.containers] or [one.path for one in service.dockerfiles]
+        return not places or not all(is_auxiliary(path) for path in places)
+
+    def _take(self, service: m.Service) -> None:  # noqa: C901
+        if self._is_helper(service) or not self._starts(service) or self._inside(service):
+            return
+        label = f"{service.name} ({_first(service)})"
+        tests = bool(service.containers) and all(self._is_test(one) for one in service.containers)
+        if tests and (
+            service.package is None or any(one is not service and one.root == service.root for one in self.services)
+        ):
+            return
+        if slug(service.name) in self.seen or (service.name == "storybook" and not service.containers):
+            return
+        twin = self._twin(service)
+        if twin is not None:
+            self.found.left_out.append(f"{label}: another instance of {twin.service.name}")
+            return
+        framework = self._framework(service)
+        if service.containers:
+            self.seen.add(slug(service.name))
+        if framework is None:
+            if service.containers or service.dockerfiles:
+                self.found.left_out.append(f"{label}: no framework that Trimtab knows was recognised in it")
+            return
+        name, comments = framework.value, []
+        if name not in self.frameworks:
+            near = ALIKE.get(name)
+            where = shown(framework.place) if framework.place else ""
+            if near is None or near not in self.frameworks:
+                self.found.left_out.append(f"{label}: Trimtab has no template for {name} yet ({where})")
+                return
+            comments.append(
+                f"{name} at {where}: Trimtab has no folder for it yet. The image of {near} is built and started alike; "
+                "compare infrastructure/docker/ before you rely on it."
+            )
+            framework = Choice(near, framework.place, f"({name})", framework.others)
+        path = self._path(service)
+        written = (service.root or "").rsplit("/", 1)[-1] if tests and service.root else service.name
+        unit = Unit(
+            self._name(written, comments), service, framework, self.frameworks[framework.value], path, comments=comments
+        )
+        unit.containers = [
+            one
+            for one in service.containers
+            if not one.job and not one.init and not _target(one, "migrate") and not self._is_test(one)
+        ]
+        unit.kube = {one.workload for one in unit.containers if one.workload} | {service.name}
+        if self._is_worker(service, unit):
+            self.found.left_out.append(f"{label}: it listens on no port, and Trimtab has no workers yet")
+            return
+        self.found.items.append(unit)
+
+    def _is_helper(self, service: m.Service) -> bool:
+        """A one-shot that migrates or prepares: the work of another service's `migrations`."""
+        if not service.containers:
+            return False
+        shared = any(
+            other is not service and (other.root == service.root or _dockerfiles(other) & _dockerfiles(service))
+            for other in self.services
+        )
+        if not shared:
+            return False
+        if all(one.job or _target(one, "migrate") for one in service.containers):
+            return True
+        quiet = not any(one.ports for one in service.containers)
+        runs = any(
+            migration_of(m.Command(one.command, one.place, "compose")) for one in service.containers if one.command
+        )
+        return quiet and (runs or bool(_HELPER.search(service.name)))
+
+    def _is_worker(self, service: m.Service, unit: Unit) -> bool:
+        if unit.static or not unit.containers:
+            return False
+        listens = any(one.ports or any(p.path for p in one.probes) for one in unit.containers)
+        if listens:
+            return False
+        if any(one.origin == "kubernetes" and not one.partial for one in unit.containers) and not service.binds:
+            return True
+        shared = any(
+            other is not service and other.root == service.root and any(c.ports for c in other.containers)
+            for other in self.services
+        )
+        return service.role == "worker" or (shared and any(one.command for one in unit.containers))
+
+    def _framework(self, service: m.Service) -> Choice | None:
+        seen: list[Seen] = []
+        package = service.package
+        if package is not None and service.framework and self._serves(service):
+            name = LIBRARIES.get(service.framework, self._variant(service))
+            seen.append(Seen(name, m.Place(package.path, 1), SOURCE))
+        elif (
+            package is not None
+            and package.ecosystem == "go"
+            and "go" in self.frameworks
+            and (service.binds or service.routes)
+        ):
+            seen.append(Seen("go", m.Place(package.path, 1), SOURCE))
+        for dockerfile in service.dockerfiles:
+            for line, text in enumerate(self.texts.get(dockerfile.path, "").split("\n"), start=1):
+                match = _DESCRIPTION.search(text)
+                title = match[1].strip() if match else ""
+                known = max((known for known in self.titles if title.startswith(known)), key=len, default="")
+                named = self.titles.get(known)
+                if named:
+                    seen.append(Seen(named, m.Place(dockerfile.path, line), IMAGE))
+            seen += [Seen(name, place, IMAGE + 1) for name, place in dockerfile.frameworks]
+        if not seen:
+            seen = self._members(service)
+        choice = choose(seen)
+        if choice is not None and choice.place is not None and choice.place.path.endswith(_MANIFESTS):
+            return Choice(choice.value, choice.place)  # an image that builds a frontend on the way is no conflict
+        return choice
+
+    def _variant(self, service: m.Service) -> str:
+        """The framework, by what its own configuration says where one manifest stands for two of ours."""
+        root = f"{service.root}/" if service.root else ""
+        settings = [text for path, text in self.texts.items() if path.startswith(root + _ROUTER)]
+        if service.framework == "react-router" and any(_NO_SERVER.search(text) for text in settings):
+            return "react-router-spa"
+        return service.framework
+
+    def _serves(self, service: m.Service) -> bool:
+        """Whether a framework of static files has the page that it begins with; as a mere tool it has none."""
+        if service.framework != "vite":
+            return True
+        return self.facts.exists(f"{service.root}/index.html" if service.root else "index.html")
+
+    def _members(self, service: m.Service) -> list[Seen]:
+        """The framework of the one program in a workspace, where its root names none."""
+        root = f"{service.root}/" if service.root else ""
+        found = [
+            Seen(one.frameworks[0], m.Place(one.path, 1), SOURCE, "(of the workspace)")
+            for one in self.facts.packages
+            if one.frameworks
+            and one.directory.startswith(root)
+            and service.root is not None
+            and ECOSYSTEM.get(one.frameworks[0]) == "cargo"
+        ]
+        return found if len({one.value for one in found}) == 1 else []
+
+    def _path(self, service: m.Service) -> Choice:
+        if service.package is not None and service.root is not None:
+            return Choice(_folder(service.root), m.Place(service.package.path, 1))
+        counts: Counter[str] = Counter()
+        places: dict[str, m.Place] = {}
+        for dockerfile in service.dockerfiles:
+            for source, place in dockerfile.copies:
+                folder = source.removeprefix("./").rstrip("/") or "."
+                if not folder.startswith("infrastructure/") and "*" not in folder and _FOLDER.fullmatch(folder):
+                    counts[folder] += 1
+                    places.setdefault(folder, place)
+        if counts and not service.root:
+            best = max(
+                counts,
+                key=lambda folder: (
+                    folder.rsplit("/", 1)[-1] == service.name,
+                    folder in self.facts.directories,
+                    counts[folder],
+                ),
+            )
+            return Choice(best, places[best])
+        first = next((stage.place for one in service.dockerfiles for stage in one.stages), None)
+        return Choice(_folder(service.root or ""), first)
+
+    def _name(self, written: str, comments: list[str]) -> str:
+        name = slug(written) or "app"
+        taken = {unit.name for unit in self.found.items}
+        if name in RESERVED or name.endswith(("-migrate", "-secrets", "-config")):
+            name = f"{name[:32]}-service"
+        base, number = name, 1
+        while name in taken:
+            number += 1
+            name = f"{base[:36]}-{number}"
+        if name != written:
+            comments.append(f"called {written} so far")
+        return name
+
+    def _merge(self) -> None:
+        """Helpers go to the service whose image they share."""
+        for service in self.services:
+            if service.containers and self._is_helper(service):
+                unit = next(
+                    (
+                        one
+                        for one in self.found.items
+                        if one.service.root == service.root and _dockerfiles(one.service) & _dockerfiles(service)
+                    ),
+                    None,
+                )
+                unit = unit or next((one for one in self.found.items if one.service.root == service.root), None)
+                if unit is not None:
+                    unit.helpers.append(service.name)
+
+
+def _joined(services: tuple[m.Service, ...]) -> tuple[m.Service, ...]:
+    """The services, with manifests that name no build joined to the folder that has their name."""
+    homes: dict[str, list[m.Service]] = {}
+    for one in services:
+        if one.root and not one.containers:
+            homes.setdefault(one.root.rsplit("/", 1)[-1], []).append(one)
+    loose: dict[int, list[m.Container]] = {}
+    for one in services:
+        if one.root is None and one.role not in DATASTORES and not any(held.build for held in one.containers):
+            named = homes.get(one.name, [])
+            if len(named) == 1:
+                loose.setdefault(id(named[0]), []).extend(one.containers)
+    taken = {id(held) for held in (one for all_of in loose.values() for one in all_of)}
+    found = []
+    for one in services:
+        if id(one) in loose:
+            found.append(replace(one, containers=tuple(loose[id(one)])))
+        elif not one.containers or id(one.containers[0]) not in taken:
+            found.append(one)
+    return tuple(found)
+
+
+def _folder(path: str) -> str:
+    return path if path and _FOLDER.fullmatch(path) else "."
+
+
+def _dockerfiles(service: m.Service) -> set[str]:
+    return {one.path for one in service.dockerfiles}
+
+
+def _target(container: m.Container, name: str) -> bool:
+    return container.build is not None and container.build.target == name
+
+
+def _first(service: m.Service) -> str:
+    places: Iterator[str] = (shown(one.place) for one in service.containers)
+    return next(places, service.dockerfiles[0].path if service.dockerfiles else service.root or "the root")

@@ -1,0 +1,117 @@
+"""The audit as a data flow: repository -> facts -> findings -> report. Nothing is run, written or fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from trimtab.audit.facts.collect import collect
+from trimtab.audit.facts.model import Facts
+from trimtab.audit.finding import CONFIDENCES, SEVERITIES, Confidence, Finding, Location, Rule, Severity
+from trimtab.audit.ignores import Accepted, apply_ignores
+from trimtab.audit.rules import all_rules
+from trimtab.errors import TrimtabError
+from trimtab.repo import Repo, Unread
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a caller can choose. `rules` limits the run to these ids; empty means all."""
+
+    rules: tuple[str, ...] = ()
+    min_confidence: Confidence = "low"
+    fail_on: Severity | None = "low"
+    baseline: frozenset[str] = frozenset()
+    progress: Callable[[int, int], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The findings by severity, what was accepted by ignores or the baseline, and what could not be read."""
+
+    findings: tuple[Finding, ...]
+    unread: tuple[Unread, ...]
+    accepted: tuple[Accepted, ...] = ()
+    files: int = 0
+    root: str = ""
+    warnings: tuple[str, ...] = field(default=())
+
+    def fails(self, fail_on: Severity | None) -> bool:
+        """Whether a finding is at or above `fail_on`; never when that is None."""
+        if fail_on is None:
+            return False
+        return any(SEVERITIES.index(one.severity) <= SEVERITIES.index(fail_on) for one in self.findings)
+
+
+def audit(root: Path, options: Options = Options()) -> Report:
+    """Audit the repository at `root`. Raises `TrimtabError` when there is no such directory or rule."""
+    return audit_repo(Repo.from_disk(root), options, str(root))
+
+
+def audit_repo(repo: Repo, options: Options = Options(), root: str = "") -> Report:
+    """Audit a file tree that is already open."""
+    chosen = _chosen(options.rules)
+    facts = collect(repo, options.progress)
+    findings = sorted(_run(chosen, facts), key=_order)
+    limit = CONFIDENCES.index(options.min_confidence)
+    shown = [one for one in findings if CONFIDENCES.index(one.confidence) <= limit]
+    kept, accepted, warnings = apply_ignores(shown, repo, facts)
+    fresh = [one for one in kept if one.fingerprint not in options.baseline]
+    accepted += [Accepted(one, "recorded in the baseline") for one in kept if one.fingerprint in options.baseline]
+    return Report(tuple(fresh), repo.unread, tuple(accepted), len(repo.files), root, tuple(warnings))
+
+
+def _chosen(ids: Iterable[str]) -> list[Rule]:
+    from trimtab.audit.rules import rule
+
+    wanted = list(ids)
+    return [rule(one) for one in wanted] if wanted else list(all_rules())
+
+
+def _run(rules: list[Rule], facts: Facts) -> list[Finding]:
+    """Every finding of every rule. What two services of one source have in common is one cause, so one finding."""
+    found: dict[tuple[str, frozenset[Location] | str], Finding] = {}
+    for rule in rules:
+        for finding in map(partial(_with_origins, facts=facts), rule.check(facts)):
+            found.setdefault((finding.rule, frozenset(finding.locations) or finding.title), finding)
+    return list(found.values())
+
+
+def _with_origins(finding: Finding, facts: Facts) -> Finding:
+    """A finding in a chart with the places in the values file that fill the lines of its templates."""
+    places: dict[Location, None] = {}
+    for one in finding.locations:
+        places[one] = None
+        for value, place in facts.origins.get((one.path, one.line), ()):
+            if value in one.value:
+                places[Location(place.path, place.line, one.value)] = None
+    return finding if len(places) == len(finding.locations) else replace(finding, locations=tuple(places))
+
+
+def _order(finding: Finding) -> tuple[int, int, str, str, tuple[str, int]]:
+    first = finding.locations[0] if finding.locations else None
+    return (
+        SEVERITIES.index(finding.severity),
+        CONFIDENCES.index(finding.confidence),
+        finding.kind or "~",
+        finding.rule,
+        (first.path, first.line) if first else ("", 0),
+    )
+
+
+def severity(text: str) -> Severity:
+    """A severity by its name. Raises `TrimtabError` for any other word."""
+    for known in SEVERITIES:
+        if text == known:
+            return known
+    raise TrimtabError(f"{text!r} is no severity", f"Use one of {', '.join(SEVERITIES)}.")
+
+
+def confidence(text: str) -> Confidence:
+    """A confidence by its name. Raises `TrimtabError` for any other word."""
+    for known in CONFIDENCES:
+        if text == known:
+            return known
+    raise TrimtabError(f"{text!r} is no confidence", f"Use one of {', '.join(CONFIDENCES)}.")

@@ -1,0 +1,77 @@
+"""A database URL does not fit the database that it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from trimtab.audit.facts.model import Container, EnvVar, Facts, Place
+from trimtab.audit.facts.query import datastores
+from trimtab.audit.finding import Finding, Rule
+
+_USER = ("POSTGRES_USER", "MYSQL_USER", "MARIADB_USER")
+_NAME = ("POSTGRES_DB", "MYSQL_DATABASE", "MARIADB_DATABASE")
+_READY = re.compile(r"pg_isready\b.*?\s-U\s*(\S+)")
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """One finding per compose file and setting."""
+    for file in facts.compose:
+        for database in file.services:
+            if not any(database in service.containers for service in datastores(facts, "postgres", "mysql", "mariadb")):
+                continue
+            user, name = _setting(database, _USER), _setting(database, _NAME)
+            for client in file.services:
+                for item in client.env:
+                    if item.origin == "envfile" or not (item.value or item.outline):
+                        continue
+                    yield from _compare(item, database, user, name)
+            for probe in database.probes:
+                match = _READY.search(probe.command)
+                if match and user and user.value and "$" not in match[1] and match[1].strip("\"'") != user.value:
+                    yield _finding(database, "user", [(probe.place, match[1].strip("\"'")), (user.place, user.value)])
+
+
+def _setting(container: Container, names: tuple[str, ...]) -> EnvVar | None:
+    return next((item for item in container.env if item.name in names), None)
+
+
+def _compare(item: EnvVar, database: Container, user: EnvVar | None, name: EnvVar | None) -> Iterator[Finding]:
+    value = re.sub(r"^(\w+)\+\w+://", r"\1://", (item.value or item.outline).removeprefix("jdbc:"))
+    if not re.match(r"^(?:postgres|postgresql|mysql|mariadb)://", value):
+        return
+    try:
+        parts = urlsplit(value)
+        host, username, path = parts.hostname, parts.username, parts.path.strip("/")
+    except ValueError:
+        return
+    if host not in (database.name, *database.aliases):
+        return
+    if user and user.value and username and username != user.value and username not in ("root", "postgres"):
+        yield _finding(database, "user", [(item.place, username), (user.place, user.value)])
+    if name and name.value and path and path.split("?")[0] != name.value and "/" not in path:
+        yield _finding(database, "database", [(item.place, path), (name.place, name.value)], sure=False)
+
+
+def _finding(database: Container, what: str, places: list[tuple[Place, str]], *, sure: bool = True) -> Finding:
+    return RULE.finding(
+        f"The {what} of {database.name} is {places[1][1]} in one place and {places[0][1]} in another",
+        places,
+        confidence="high" if sure else "medium",
+    )
+
+
+RULE = Rule(
+    module=__name__,
+    severity="medium",
+    area="Environment Variables Consistency",
+    title="A database URL does not fit the database's own settings",
+    what="Compares the user and database of URLs with the variables that the database's container is "
+    "started with, and the user of its health check.",
+    why="The login fails, or the service works on another database than the one that is backed up.",
+    example="""postgres: POSTGRES_DB: app
+backend:  DATABASE_URL: postgresql://app@postgres/application""",
+    remedy="Build the URL from the same variables.",
+    check=check,
+)

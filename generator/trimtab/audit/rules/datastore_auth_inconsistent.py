@@ -1,0 +1,102 @@
+"""A Redis (or similar) asks for a password in one environment and not in another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from trimtab.audit.facts.model import Container, Facts, Place
+from trimtab.audit.facts.query import datastores
+from trimtab.audit.finding import Finding, Rule
+
+_PRODUCTS = ("redis", "valkey", "keydb", "dragonfly", "mongodb", "elasticsearch")
+_COMMAND = re.compile(r"--requirepass(?:\s+|=)(?!\"\"|''|$)\S|--auth\b")
+_VARIABLES = frozenset(
+    {
+        "REDIS_PASSWORD",
+        "VALKEY_PASSWORD",
+        "MONGO_INITDB_ROOT_PASSWORD",
+        "MONGODB_ROOT_PASSWORD",
+        "ELASTIC_PASSWORD",
+        "REDIS_ARGS",
+        "DFLY_requirepass",
+    }
+)
+_URL = re.compile(r"^rediss?://([^/@]*)@?")
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """One finding per product."""
+    for product in _PRODUCTS:
+        with_auth: list[tuple[Place, str]] = []
+        without: list[tuple[Place, str]] = []
+        environments: dict[str, set[str]] = {"with": set(), "without": set()}
+        for service in datastores(facts, product):
+            for container in service.containers:
+                if container.partial:
+                    continue
+                place = _auth(container, facts)
+                environments["with" if place else "without"].add(container.environment)
+                if place:
+                    with_auth.append((place, "password"))
+                else:
+                    without.append((container.place, "no password"))
+        if product == "redis" and (with_auth or without):
+            _add_urls(facts, with_auth, without)
+        if with_auth and without and _must_agree(environments):
+            yield RULE.finding(
+                f"{product} asks for a password in some places and not in others", [*without, *with_auth]
+            )
+
+
+def _must_agree(environments: dict[str, set[str]]) -> bool:
+    return bool((environments["with"] - {"test"}) and (environments["without"] - {"test"}))
+
+
+def _auth(container: Container, facts: Facts) -> Place | None:
+    """Where a container turns authentication on."""
+    if _COMMAND.search(container.command) and container.command_place:
+        return container.command_place
+    for item in container.env:
+        if item.name in _VARIABLES and (item.value is None or item.value):
+            from_image = container.image is not None and container.image.repository in (
+                "redis",
+                "library/redis",
+            )
+            if not from_image or item.name == "REDIS_ARGS":
+                return item.place
+    mounted = {mount.source for mount in container.mounts}
+    if ".conf" in container.command or any(source.endswith(".conf") for source in mounted):
+        for setting in facts.settings:
+            if setting.product == "redis" and setting.name == "requirepass":
+                return setting.place
+    return None
+
+
+def _add_urls(facts: Facts, with_auth: list[tuple[Place, str]], without: list[tuple[Place, str]]) -> None:
+    """Redis URLs of env files take part, but do not make a finding where no server is declared."""
+    for file in facts.env_files:
+        for item in file.variables:
+            match = _URL.match(item.value or "") if "REDIS" in item.name else None
+            if match and with_auth and without:
+                (with_auth if "@" in (item.value or "") else without).append(
+                    (item.place, "password" if "@" in (item.value or "") else "no password")
+                )
+
+
+RULE = Rule(
+    module=__name__,
+    kind="1.3",
+    severity="medium",
+    area="Docker Configuration",
+    title="A datastore asks for a password in one environment only",
+    what="""Compares whether Redis, Valkey, MongoDB or Elasticsearch is started with authentication in
+compose files and in Kubernetes
+(`--requirepass`, configuration files, the images' own variables).""",
+    why="Code that works without a password fails with one, so the difference shows only after a "
+    "deploy; the open one is a hole.",
+    example="""docker-compose.yml: command: redis-server --appendonly yes
+k8s/redis.yaml:     command: ["redis-server", "--requirepass", "$(REDIS_PASSWORD)"]""",
+    remedy="Require a password in every environment and pass it from the environment's own secret.",
+    check=check,
+)

@@ -1,0 +1,37 @@
+"""The version of one datastore differs between files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trimtab.audit.facts.model import Facts
+from trimtab.audit.facts.products import DATASTORES
+from trimtab.audit.facts.versions import differing
+from trimtab.audit.finding import Finding, Rule
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """One finding per datastore and service directory."""
+    for (product, directory), places in sorted(differing(facts, DATASTORES).items()):
+        values = list(dict.fromkeys(value for _, value in places))
+        where = f" for {directory}" if directory else ""
+        yield RULE.finding(
+            f"{product} has different versions{where}: {', '.join(value.partition(' ')[2] for value in values)}",
+            places,
+        )
+
+
+RULE = Rule(
+    module=__name__,
+    severity="medium",
+    area="References and Versions",
+    title="The version of a datastore differs between files",
+    what="Compares the versions of Postgres, MySQL, Redis and other datastores in compose files, "
+    "manifests and workflow services.",
+    why="Queries, extensions and data formats differ between the versions, so what passed in CI can "
+    "fail in production.",
+    example="""docker-compose.yml: image: postgres:15
+ci.yml:             image: postgres:13""",
+    remedy="Use the version of production everywhere.",
+    check=check,
+)

@@ -1,0 +1,65 @@
+"""The same value has different names in different files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trimtab.audit.facts.envnames import is_duration
+from trimtab.audit.facts.model import Facts, Place
+from trimtab.audit.facts.namedrift import name_drifts
+from trimtab.audit.finding import Finding, Rule
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """One finding per meaning; names of durations are another rule's."""
+    for drift in name_drifts(facts):
+        if any(is_duration(name) for name in drift.names):
+            continue
+        places = list(drift.places)
+        if drift.meaning == frozenset({"API", "URL"}):
+            places += _ports_behind(facts)
+        yield RULE.finding(
+            f"One value under {len(drift.names)} names: {', '.join(drift.names)}",
+            places,
+            confidence="high" if drift.sure else "medium",
+        )
+
+
+def _ports_behind(facts: Facts) -> list[tuple[Place, str]]:
+    """The PORT variables of the service that the address leads to, where they differ: they are part of
+    the same value.
+    """
+    found = [
+        (item.place, f"PORT={item.value}")
+        for service in facts.services
+        if service.role == "backend"
+        for container in service.containers
+        for item in container.env
+        if item.name == "PORT" and item.value
+    ]
+    found += [
+        (item.place, f"PORT={item.value}")
+        for file in facts.env_files
+        if not file.directory
+        for item in file.variables
+        if item.name == "PORT"
+    ]
+    return found if len({value for _, value in found}) > 1 else []
+
+
+RULE = Rule(
+    module=__name__,
+    kind="2.1",
+    severity="critical",
+    area="Environment Variables Consistency",
+    title="The same value has different names in different files",
+    what="""Compares the names of variables between env files, compose and Kubernetes for the same service,
+by what they mean: `DB_URI`,
+`DATABASE_URL` and `DB_URL` mean the same. Names that a file maps to one another (`DATABASE_URL: ${DB_URL}`)
+are no drift.""",
+    why="The service reads one of the names; wherever the other one is set, it runs without the value.",
+    example="""env.example:    BACKEND_URL=http://localhost:2000
+env.production: NEXT_PUBLIC_API_URL=https://api.acme.io""",
+    remedy="Choose the name that the source reads, and use it in every file.",
+    check=check,
+)

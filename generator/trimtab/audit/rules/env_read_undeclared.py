@@ -1,0 +1,166 @@
+"""The source needs a variable that no file declares, or declares under a near name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from trimtab.audit.facts.envnames import meaning, public_prefix
+from trimtab.audit.facts.model import EnvRead, EnvVar, Facts, Service
+from trimtab.audit.facts.query import own_variables
+from trimtab.audit.finding import Finding, Rule
+
+# Set by platforms, shells and build tools rather than by a repository's own files.
+_AMBIENT = re.compile(
+    r"^(?:PATH|HOME|USER|PWD|SHELL|TERM|LANG|TZ|TMPDIR|TEMP|TMP|HOSTNAME|CI|NODE_ENV|DEBUG|MODE|DEV|PROD|SSR|BASE_URL|NO_COLOR|FORCE_COLOR|PORT|HOST|EDITOR|"
+    r"GITHUB_\w+|CI_\w+|VERCEL\w*|NETLIFY\w*|HEROKU\w*|RENDER\w*|FLY_\w+|RAILWAY\w*|CARGO_\w+|OUT_DIR|RUST_\w+|PYTHON\w*|GOPATH|GOOS|GOARCH|JAVA_\w+|"
+    r"npm_\w+|KUBERNETES_\w+|AWS_\w+|GOOGLE_APPLICATION_CREDENTIALS|K_SERVICE|K_REVISION|FUNCTION_\w+|NEXT_RUNTIME|NEXT_PHASE|ANALYZE|STORYBOOK\w*|"
+    r"PLAYWRIGHT\w*|TEST_\w+|\w*_TEST|JEST_\w+|VITEST\w*|RAILS_\w+|RACK_ENV|WEB_CONCURRENCY|BUNDLE_\w+|APP_ENV|APPDATA|USERPROFILE|XDG_\w+|SSH_\w+|DISPLAY|"
+    r"COLUMNS|LINES|OTEL_\w+|HTTPS?_PROXY|NO_PROXY|SSL_CERT_\w+|REQUEST_METHOD|REMOTE_ADDR|SERVER_\w+|HTTP_\w+|SCRIPT_\w+|DOCUMENT_ROOT|DOTENV\w*|POD_\w+|NODE_NAME|NAMESPACE)$"
+)
+
+
+# Read by a framework itself, so that no source need spell them.
+_FRAMEWORKS_OWN = re.compile(
+    r"^(?:SECRET_KEY_BASE|RAILS_\w+|RACK_\w+|SPRING_\w+|MANAGEMENT_\w+|ASPNETCORE_\w+|DOTNET_\w+|QUARKUS_\w+)$"
+)
+
+
+def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
+    """One finding per service and variable; optional variables of a service go into one finding."""
+    declared: dict[str, list[tuple[EnvVar, str]]] = defaultdict(list)
+    for item, owner in own_variables(facts):
+        declared[item.name].append((item, owner))
+    for workflow in facts.workflows:
+        for item in workflow.env:
+            declared[item.name].append((item, ""))
+    for dockerfile in facts.dockerfiles:
+        for item in (*dockerfile.env, *dockerfile.args):
+            declared[item.name].append((item, ""))
+    read_anywhere = {one.name for one in facts.reads}
+    text = {word for command in facts.commands for word in re.findall(r"[A-Z][A-Z0-9_]{2,}", command.text)}
+    for service in facts.services:
+        if service.root is None or not service.reads:
+            continue
+        visible = {name for name, uses in declared.items() if any(owner in ("", service.name) for _, owner in uses)}
+        if len(visible) < 2:
+            continue  # a repository that declares nothing keeps its variables elsewhere
+        visible = {name for name in visible if "__" not in name and not _FRAMEWORKS_OWN.match(name)}
+        read_names = {read.name for read in service.reads}
+        by_name: dict[str, list[EnvRead]] = defaultdict(list)
+        for read in service.reads:
+            by_name[read.name].append(read)
+        optional: list[EnvRead] = []
+        for name, reads in sorted(by_name.items()):
+            if (
+                not name.isupper()
+                or name in declared
+                or name in text
+                or _AMBIENT.match(name)
+                or "scripts/" in reads[0].place.path
+            ):
+                continue
+            unread = _Unread(visible - read_names, visible - read_anywhere)
+            found = list(_undeclared(service, name, reads, unread, declared))
+            yield from found
+            if not found and all(read.default is None for read in reads):
+                optional += reads
+        if optional:
+            names = list(dict.fromkeys(read.name for read in optional))
+            more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+            yield RULE.finding(
+                f"{service.name} reads variables that no file declares: {', '.join(names[:4])}{more}",
+                [(read.place, f"reads {read.name}") for read in optional],
+                service=service.name,
+                confidence="low",
+                severity="low",
+            )
+
+
+def _undeclared(
+    service: Service,
+    name: str,
+    reads: list[EnvRead],
+    unread: _Unread,
+    declared: dict[str, list[tuple[EnvVar, str]]],
+) -> Iterator[Finding]:
+    near = _near(name, unread)
+    sure = bool(near) and meaning(near) == meaning(name)
+    places = [(read.place, f"reads {name}") for read in reads]
+    if near:
+        places += [(item.place, f"sets {near}") for item, _ in declared[near]]
+        yield RULE.finding(
+            f"{service.name} reads {name}, but files set {near}",
+            places,
+            service=service.name,
+            severity="high" if sure or _same_words(name, near) else "medium",
+            confidence="high" if sure else "medium",
+            remedy=f"Use one name: rename {near} to {name} in the files, or read {near} in the source.",
+        )
+    elif any(read.required for read in reads) and all(read.default is None for read in reads):
+        yield RULE.finding(
+            f"{service.name} needs {name}, which no file declares",
+            places,
+            service=service.name,
+            confidence="medium",
+            severity="medium",
+        )
+
+
+class _Unread(NamedTuple):
+    """Variables that are set and not read: by the service itself, and by no source of the repository."""
+
+    here: set[str]
+    anywhere: set[str]
+
+
+def _near(name: str, unread: _Unread) -> str:
+    """A variable that is set, not read, and means the same, or is spelt almost the same and read by nobody."""
+    prefix = public_prefix(name)
+    same = sorted(
+        other
+        for other in unread.here
+        if meaning(other) == meaning(name)
+        and len(meaning(name)) > 1
+        # A browser's name is another variable than the server's, and one that is read is somebody else's.
+        and (public_prefix(other) == prefix or (public_prefix(other) and prefix and other in unread.anywhere))
+    )
+    if same:
+        return same[0]
+    close = difflib.get_close_matches(name, sorted(unread.anywhere), n=1, cutoff=0.88)
+    if close and len(name) > 6 and re.sub(r"\d", "", close[0]) != re.sub(r"\d", "", name):
+        differing = set(name.split("_")) ^ set(close[0].split("_"))
+        return close[0] if len(differing) <= 2 and _typo(differing) else ""
+    return ""
+
+
+def _same_words(name: str, other: str) -> bool:
+    """Whether two names have equally many words: a word too many may as well be another variable."""
+    return len(name.split("_")) == len(other.split("_"))
+
+
+def _typo(differing: set[str]) -> bool:
+    """Whether the words that differ are spellings of each other, rather than other words."""
+    words = sorted(differing)
+    return len(words) < 2 or difflib.SequenceMatcher(None, words[0], words[1]).ratio() > 0.7
+
+
+RULE = Rule(
+    module=__name__,
+    severity="high",
+    area="Environment Variables Consistency",
+    title="The source reads a variable that no file declares",
+    what="""Compares the variables that the source reads with those that env files, compose, Kubernetes,
+Dockerfiles and workflows set. A variable
+with a default in the source is reported only when a file sets a near name. Variables of platforms and tools
+are left out.""",
+    why="The service starts without the value, or does not start; where a near name is set, "
+    "everybody believes that it has it.",
+    example="""src/main.rs:        env::var("DATABASE_URL").expect("DATABASE_URL")
+docker-compose.yml: DB_URL: postgresql://…""",
+    remedy="Declare the variable in every environment and in the example file.",
+    check=check,
+)

@@ -1,0 +1,69 @@
+"""Images without a fixed version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trimtab.audit.facts.model import Facts, Image, Place
+from trimtab.audit.finding import Finding, Rule
+
+_FLOATING = frozenset({"", "latest", "stable", "main", "master", "edge", "nightly", "dev", "develop", "current"})
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """One finding per image reference, with all its places."""
+    places: dict[str, list[tuple[Place, str]]] = {}
+    pinned = {
+        image.text("name")
+        for one in facts.objects
+        if one.kind == "Kustomization"
+        for image in one.body.maps("images")
+        if image.get("digest") or str(image.text("newTag") or "") not in _FLOATING
+    }
+    for container in facts.containers:
+        image = container.image
+        if (
+            image is not None
+            and image.repository not in pinned
+            and container.build is None
+            and container.environment not in ("local", "test")
+            and _floats(image)
+        ):
+            places.setdefault(image.repository, []).append((image.place, f"{image.repository}:{image.tag or '(none)'}"))
+    for dockerfile in facts.dockerfiles:
+        stages = {stage.name for stage in dockerfile.stages}
+        for stage in dockerfile.stages:
+            if (
+                stage.image.repository not in stages | {"scratch"}
+                and dockerfile.environment not in ("local", "test")
+                and _floats(stage.image)
+            ):
+                places.setdefault(stage.image.repository, []).append(
+                    (stage.place, f"{stage.image.repository}:{stage.image.tag or '(none)'}")
+                )
+    for repository, found in sorted(places.items()):
+        yield RULE.finding(f"Image {repository} has no fixed version", found)
+
+
+def _floats(image: Image) -> bool:
+    return (
+        bool(image.repository)
+        and not image.open
+        and not image.digest
+        and image.tag in _FLOATING
+        and "tpl-" not in image.text
+    )
+
+
+RULE = Rule(
+    module=__name__,
+    severity="medium",
+    area="References and Versions",
+    title="An image has no fixed version",
+    what="Looks for `latest`, branch names and missing tags in compose files, manifests and "
+    "Dockerfiles, other than for development.",
+    why="The same file gives another version tomorrow, and nobody can roll back to what ran before.",
+    example="image: ghcr.io/acme/backend:latest",
+    remedy="Write a version, and a digest where the image must never change.",
+    check=check,
+)

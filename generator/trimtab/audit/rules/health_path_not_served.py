@@ -1,0 +1,112 @@
+"""A health check asks a path that the source does not serve."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from trimtab.audit.facts.frameworks import FRONTENDS
+from trimtab.audit.facts.model import Facts, Place, Probe, Service
+from trimtab.audit.finding import Finding, Rule
+
+_HEALTH = re.compile(r"health|live|ready|ping|alive|heartbeat|status|^up$", re.IGNORECASE)
+_LIBRARIES = (
+    "actuator",
+    "django-health-check",
+    "healthchecks",
+    "terminus",
+    "fastapi-health",
+    "@godaddy/terminus",
+    "lightship",
+    "health_check",
+    "okcomputer",
+    "rails",
+    "streamlit",
+    "gradio",
+)
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """One finding per service and path."""
+    for service in facts.services:
+        if (
+            service.root is None
+            or service.framework in FRONTENDS
+            or service.role == "frontend"
+            or not _readable(service)
+        ):
+            continue
+        wanted: dict[str, list[tuple[Place, str]]] = {}
+        for probe in _probes(service):
+            path = (probe.path or "/").split("?")[0].rstrip("/")
+            last = path.rsplit("/", 1)[-1]
+            if _HEALTH.search(last) and not _served(path, last, service, facts):
+                wanted.setdefault(path, []).append((probe.place, path))
+        for path, places in sorted(wanted.items()):
+            near = [
+                (route.place, route.path)
+                for route in service.routes
+                if route.path.startswith("/") and _HEALTH.search(route.path)
+            ]
+            yield RULE.finding(
+                f"Health checks of {service.name} ask {path}, which its source does not serve",
+                [*places, *near[:5]],
+                service=service.name,
+                confidence="high" if near else "medium",
+                severity="high" if near else "medium",
+            )
+
+
+def _probes(service: Service) -> Iterator[Probe]:
+    for container in service.containers:
+        yield from (probe for probe in container.probes if probe.path)
+    for dockerfile in service.dockerfiles:
+        yield from (probe for probe in dockerfile.probes if probe.path)
+
+
+def _readable(service: Service) -> bool:
+    """Whether enough of the source was read to say that a path is not served."""
+    libraries = service.package.dependencies if service.package else frozenset()
+    if any(word in name for name in libraries for word in _LIBRARIES):
+        return False
+    return bool(service.binds or service.reads or service.routes) and bool(service.framework)
+
+
+def _served(path: str, last: str, service: Service, facts: Facts) -> bool:
+    for route in service.routes:
+        segments = route.path.strip("/").split("/")
+        if segments[-1].lower() == last.lower() or last.lower() in [segment.lower() for segment in segments]:
+            return True
+    words: set[tuple[str, str]] = facts.once("path words", lambda: _path_words(facts))
+    return (service.root or "", last.lower()) in words or path in ("", "/")
+
+
+def _path_words(facts: Facts) -> set[tuple[str, str]]:
+    """(service directory, part of a path below it): frameworks that route by files serve such paths."""
+    roots = {service.root for service in facts.services if service.root is not None}
+    found: set[tuple[str, str]] = set()
+    for path in facts.files:
+        if not _HEALTH.search(path):
+            continue
+        directory = path.rpartition("/")[0]
+        words = {part.partition(".")[0].lower() for part in path.split("/")}
+        while directory and directory not in roots:
+            directory = directory.rpartition("/")[0]
+        found |= {(directory, word) for word in words if _HEALTH.search(word)}
+    return found
+
+
+RULE = Rule(
+    module=__name__,
+    severity="high",
+    area="Deployment Automation",
+    title="A health check asks a path that is not served",
+    what="Compares the paths of HTTP health checks with the health routes that the service's own "
+    "source declares. Frameworks and libraries that "
+    "serve a path by themselves are left out.",
+    why="The check fails for a service that is well, which is then restarted or never gets traffic.",
+    example="""k8s/backend.yaml: httpGet: { path: /healthz }
+src/main.rs:      .route("/health", web::get().to(health))""",
+    remedy="Ask the path that the source serves.",
+    check=check,
+)

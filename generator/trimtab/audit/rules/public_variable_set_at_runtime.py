@@ -1,0 +1,77 @@
+"""A build-time variable is set where only the running container sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trimtab.audit.facts.frameworks import BUILD_TIME_PREFIXES
+from trimtab.audit.facts.model import Container, EnvVar, Facts, Service
+from trimtab.audit.facts.query import commands_by_path
+from trimtab.audit.finding import Finding, Rule
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """One finding per service."""
+    for service in facts.services:
+        if service.root is None:
+            continue
+        late: list[EnvVar] = []
+        for container in service.containers:
+            if container.environment in ("local", "test") or _runs_dev_server(container, service):
+                continue
+            args = {arg.name for arg in container.build.args} if container.build else set()
+            late += [
+                item
+                for item in container.env
+                if item.name.startswith(BUILD_TIME_PREFIXES) and item.name not in args and item.origin != "envfile"
+            ]
+        declared = {arg.name for dockerfile in service.dockerfiles for arg in (*dockerfile.args, *dockerfile.env)}
+        late = [item for item in late if item.name not in declared]
+        if late and service.dockerfiles and _bundles(service) and not _scripted(service.root, facts):
+            yield RULE.finding(
+                f"{service.name}: {', '.join(sorted({item.name for item in late}))} set at run time, after the bundle is built",  # noqa: E501
+                [(item.place, item.name) for item in late],
+                service=service.name,
+                confidence="high" if service.framework else "medium",
+            )
+
+
+def _scripted(root: str, facts: Facts) -> bool:
+    """Whether a script of the service writes values into the bundle when it starts."""
+    return any(
+        "env.js" in command.text or "envsubst" in command.text or "sed -i" in command.text
+        for path, commands in commands_by_path(facts).items()
+        if path.startswith(root)
+        for command in commands
+    )
+
+
+def _runs_dev_server(container: Container, service: Service) -> bool:
+    words = container.command + " ".join(dockerfile.command for dockerfile in service.dockerfiles)
+    return any(
+        word in words for word in ("run dev", "vite", " dev", "npm start", "yarn start", "pnpm start", "ng serve")
+    )
+
+
+def _bundles(service: Service) -> bool:
+    return (
+        service.framework in ("", "vite", "cra", "vue-cli", "angular", "gatsby", "next", "astro")
+        and service.role == "frontend"
+    )
+
+
+RULE = Rule(
+    module=__name__,
+    severity="medium",
+    area="Environment Variables Consistency",
+    title="A build-time variable is set at run time",
+    what="Looks for `VITE_`, `NEXT_PUBLIC_` and similar variables in the environment of containers "
+    "whose image bundles the frontend, where neither "
+    "build arguments nor the Dockerfile give them. Development servers read them at run time and are left out.",
+    why="The bundle was built without the value: the browser gets `undefined`, whatever the container is given.",
+    example="""frontend:
+  build: ./frontend
+  environment: { VITE_API_URL: https://api.acme.io }""",
+    remedy="Pass it as a build argument, or serve the values from a file that the entrypoint writes.",
+    check=check,
+)

@@ -1,0 +1,139 @@
+"""A URL or proxy names a container that no file defines."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from trimtab.audit.facts.model import Facts, Place, Upstream
+from trimtab.audit.facts.text import directory_of
+from trimtab.audit.finding import Confidence, Finding, Rule
+
+_KNOWN = frozenset(
+    {
+        "localhost",
+        "host",
+        "gateway",
+        "kubernetes",
+        "metadata",
+        "example",
+        "hostname",
+        "db_host",
+        "host.docker.internal",
+        "user",
+        "username",
+        "server",
+        "your-host",
+        "base",
+        "unix",
+        "127.0.0.1",
+    }
+)
+_INTERNAL = frozenset(
+    {
+        "postgres",
+        "postgresql",
+        "redis",
+        "rediss",
+        "mysql",
+        "mariadb",
+        "mongodb",
+        "amqp",
+        "kafka",
+        "nats",
+        "http",
+        "grpc",
+    }
+)
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """One finding per host."""
+    by_file = _names_by_directory(facts)
+    everywhere = set().union(*by_file.values()) if by_file else set()
+    if not everywhere:
+        return
+    compose_paths = {file.path for file in facts.compose}
+    wanted: dict[str, list[Upstream]] = defaultdict(list)
+    for upstream in facts.upstreams:
+        if upstream.owner or upstream.name in (
+            "proxy_pass",
+            "upstream",
+            "fastcgi_pass",
+            "grpc_pass",
+            "uwsgi_pass",
+        ):
+            host = _service_part(upstream.host)
+            if (
+                host
+                and upstream.scheme in _INTERNAL
+                and host not in _KNOWN
+                and host not in everywhere
+                and not re.search(r"ip_?address|your|change|example|placeholder", host)
+            ):
+                wanted[host].append(upstream)
+    for host, uses in sorted(wanted.items()):
+        near = difflib.get_close_matches(
+            host, sorted(name for name in everywhere if not name.endswith("-0")), n=1, cutoff=0.8
+        )
+        places: list[tuple[Place, str]] = [(use.place, f"{use.scheme}://{use.host}") for use in uses]
+        places += [(place, name) for name, place in _definitions(facts) if near and name == near[0]]
+        sure = bool(near) or any(use.place.path in compose_paths for use in uses)
+        confidence: Confidence = "high" if sure else "medium"
+        yield RULE.finding(
+            f"Host {host} is used, and no service or container is called that{f' ({near[0]} is)' if near else ''}",
+            places,
+            confidence=confidence,
+            severity="high" if sure else "medium",
+        )
+
+
+def _service_part(host: str) -> str:
+    """The service's name in a host that is internal: a bare name, or the first part of a cluster address."""
+    if host.endswith((".svc", ".svc.cluster.local")) or ".svc." in host:
+        return host.split(".", maxsplit=1)[0]
+    return (
+        host
+        if "." not in host and ":" not in host and "$" not in host and "tpl-" not in host and not host.isdigit()
+        else ""
+    )
+
+
+def _names_by_directory(facts: Facts) -> dict[str, set[str]]:
+    names: dict[str, set[str]] = defaultdict(set)
+    for name, place in _definitions(facts):
+        names[directory_of(place.path)].add(name)
+    return names
+
+
+def _definitions(facts: Facts) -> Iterator[tuple[str, Place]]:
+    for container in facts.containers:
+        if container.origin == "compose":
+            yield container.name, container.place
+            for alias in container.aliases:
+                yield alias, container.place
+    for service in facts.kube_services:
+        yield service.name, service.place
+    for workload in facts.workloads:
+        if workload.kind == "StatefulSet":
+            yield f"{workload.name}-0", workload.place
+        for container in workload.containers:
+            yield container.name, container.place
+
+
+RULE = Rule(
+    module=__name__,
+    severity="high",
+    area="References and Versions",
+    title="A host is used that no service has",
+    what="Takes the hosts of URLs in containers' variables and of nginx upstreams, where they are "
+    "internal names, and looks for a compose "
+    "service, alias, container or Kubernetes Service of that name.",
+    why="The name does not resolve, so the connection fails when it is first used.",
+    example="""REDIS_URL: redis://cache:6379
+services: { redis: { image: redis:7 } }""",
+    remedy="Use the name of the service as the files define it.",
+    check=check,
+)

@@ -1,0 +1,104 @@
+"""A manifest refers to a ConfigMap, Secret, Service or claim that no manifest defines."""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Iterator
+
+from trimtab.audit.facts.model import Facts, KubeRef, Place
+from trimtab.audit.facts.products import is_third_party
+from trimtab.audit.finding import Confidence, Finding, Rule, Severity
+
+# What usually comes from outside of the repository, so that its absence alone says little.
+_OUTSIDE = frozenset({"Secret", "ServiceAccount"})
+_MAKERS = {
+    "ExternalSecret": "Secret",
+    "SealedSecret": "Secret",
+    "Certificate": "Secret",
+    "SopsSecret": "Secret",
+    "Postgresql": "Secret",
+}
+
+
+def check(facts: Facts) -> Iterator[Finding]:
+    """One finding per kind and name."""
+    defined: dict[str, dict[str, Place]] = defaultdict(dict)
+    keys: dict[tuple[str, str], set[str]] = {}
+    for item in facts.objects:
+        kind = _MAKERS.get(item.kind, item.kind)
+        name = item.name
+        if item.kind in ("ExternalSecret", "Certificate"):
+            target = item.body.map("spec", "target").text("name") or item.body.map("spec").text("secretName")
+            name = str(target or name)
+        defined[kind][name] = item.place
+        if item.kind in ("ConfigMap", "Secret") and (item.body.map("data") or item.body.map("stringData")):
+            keys.setdefault((kind, name), set()).update(item.body.map("data"), item.body.map("stringData"))
+    charted = any("tpl-" in name for names in defined.values() for name in names)
+    yield from _absent(facts, defined, charted=charted)
+    yield from _absent_keys(facts, keys)
+
+
+def _absent(facts: Facts, defined: dict[str, dict[str, Place]], *, charted: bool) -> Iterator[Finding]:
+    wanted: dict[tuple[str, str], list[tuple[Place, str]]] = defaultdict(list)
+    for ref in facts.kube_refs:
+        if not ref.optional and ref.name not in defined[ref.kind]:
+            wanted[(ref.kind, ref.name)].append((ref.place, f"{ref.owner}: {ref.kind} {ref.name}"))
+    for route in facts.ingress_routes:
+        if (
+            route.service not in defined["Service"]
+            and "tpl-" not in route.service
+            and route.service != "use-annotation"
+        ):
+            wanted[("Service", route.service)].append((route.place, f"Service {route.service}"))
+    for (kind, name), places in sorted(wanted.items()):
+        near = difflib.get_close_matches(name, [one for one in defined[kind] if "tpl-" not in one], n=1, cutoff=0.75)
+        if kind in _OUTSIDE and not near and not defined[kind]:
+            continue
+        severity: Severity = "high" if kind not in _OUTSIDE else "medium"
+        confidence: Confidence = (
+            "high" if near or (kind not in _OUTSIDE and not charted) else "low" if charted else "medium"
+        )
+        if not near and kind == "Service" and any(is_third_party(word) for word in name.split("-")):
+            severity, confidence = "medium", "low"  # the chart of a known product makes it, under its release's name
+        if charted and not near:
+            severity = "medium"
+        hint = f"; {near[0]} is defined" if near else ""
+        yield RULE.finding(
+            f"{kind} {name} is referred to and not defined{hint}",
+            [*places, *((defined[kind][one], f"{kind} {one}") for one in near)],
+            severity=severity,
+            confidence=confidence,
+        )
+
+
+def _absent_keys(facts: Facts, keys: dict[tuple[str, str], set[str]]) -> Iterator[Finding]:
+    """Keys of a ConfigMap or Secret that a container takes one by one."""
+    absent: dict[tuple[str, str, str, str], list[KubeRef]] = defaultdict(list)
+    for ref in facts.kube_refs:
+        known = keys.get((ref.kind, ref.name))
+        if ref.key and known and not ref.optional and ref.key not in known and "tpl-" not in ref.key:
+            absent[(ref.kind, ref.name, ref.owner, ref.place.path)].append(ref)
+    for (kind, name, owner, _), refs in sorted(absent.items()):
+        asked = ", ".join(dict.fromkeys(ref.key for ref in refs))
+        yield RULE.finding(
+            f"{kind} {name} has no key {asked}, which {owner} asks for",
+            [(ref.place, ref.key) for ref in refs],
+            severity="high",
+        )
+
+
+RULE = Rule(
+    module=__name__,
+    severity="high",
+    area="Kubernetes",
+    title="A manifest refers to an object that no manifest defines",
+    what="Looks up the ConfigMaps, Secrets, their keys, claims, service accounts and Services that "
+    "workloads and ingresses name. Secrets are "
+    "reported only where the repository defines others, since many come from outside.",
+    why="The pod waits for ever in CreateContainerConfigError, or the ingress answers 503.",
+    example="""envFrom: [{ configMapRef: { name: app-config } }]
+kind: ConfigMap, metadata: { name: api-config }""",
+    remedy="Correct the name, or define the object beside the others.",
+    check=check,
+)

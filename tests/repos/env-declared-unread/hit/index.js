@@ -1,0 +1,1 @@
+const { ALPHA, BETA, GAMMA_KEY, DELTA_KEY } = process.env;

@@ -1,0 +1,2 @@
+app.get('/healthz', ok);
+app.listen(3000);

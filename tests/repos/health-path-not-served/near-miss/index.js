@@ -1,0 +1,2 @@
+router.get('/health', ok); app.use('/api', router);
+app.listen(3000);

@@ -1,0 +1,1 @@
+CREATE TABLE users (id UUID PRIMARY KEY, email TEXT NOT NULL);

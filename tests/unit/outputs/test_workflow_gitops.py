@@ -1,0 +1,163 @@
+"""Release by commit, with real git: the commit, its revert, and what happens when somebody else pushes in between."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.unit.outputs.runner import REAL, Runner
+from tests.unit.outputs.test_workflow_scripts import KUSTOMIZE
+
+pytestmark = pytest.mark.skipif(not (REAL["jq"] and REAL["kubectl"]), reason="jq or kubectl is not installed")
+RELEASE = "k8s/overlays/staging/release/kustomization.yaml"
+
+
+class Engine:
+    """Argo CD or Flux behind a fake kubectl: it is at the tip of main, in the state that the test asks for."""
+
+    def __init__(self, runner: Runner, origin: Path) -> None:
+        self.runner, self.state = runner, runner.home / "state"
+        self.says("Synced", "Healthy")
+        tip = f"git -C {origin} rev-parse main"
+        runner.fake(
+            "kubectl",
+            KUSTOMIZE
+            + f"""
+            read -r sync health phase ready < {self.state}
+            case " $* " in
+              *' get application '*) jq --null-input --arg sync "$sync" --arg health "$health" --arg phase "$phase" \\
+                --arg revision "$({tip})" '{{status: {{sync: {{status: $sync, revision: $revision}},
+                  health: {{status: $health}}, operationState: {{phase: $phase}}}}}}' ;;
+              *' get kustomization'*) jq --null-input --arg ready "$ready" --arg revision "main@sha1:$({tip})" '
+                def item($state): {{status: {{lastAttemptedRevision: $revision, lastAppliedRevision: $revision,
+                  conditions: [{{type: "Ready", status: $state, reason: "HealthCheckFailed"}}]}}}};
+                {{items: [item($ready), item("True")]}}' ;;
+            esac""",
+        )
+
+    def says(self, sync: str, health: str, phase: str = "Succeeded", ready: str = "True") -> None:
+        self.state.write_text(f"{sync} {health} {phase} {ready}\n")
+
+
+def job(tmp_path: Path, platform: str = "platform", origin: Path | None = None) -> tuple[Runner, Engine, Path]:
+    environment = {"ENVIRONMENT": "staging", "ROLLOUT_SECONDS": "5", "GITHUB_REF_NAME": "main", "GH_TOKEN": "t"}
+    runner = Runner(tmp_path / "job", platform, environment)
+    (runner.root / ".gitignore").write_text("digests/\nreports/\n")
+    runner.commit()
+    if origin is None:
+        origin = tmp_path / "origin.git"
+        subprocess.run(["git", "clone", "-q", "--bare", str(runner.root), str(origin)], check=True)
+    runner.git("remote", "add", "origin", str(origin))
+    runner.digests()
+    return runner, Engine(runner, origin), origin
+
+
+def git(origin: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(origin), *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("platform", ["platform", "flux-six"])
+def test_a_release_is_one_commit_of_the_digests(tmp_path: Path, platform: str) -> None:
+    runner, _, origin = job(tmp_path, platform)
+    runner.run("gitops.sh", "release")
+    assert git(origin, "rev-list", "--count", "main") == "2"
+    assert git(origin, "show", "--name-only", "--format=", "main") == RELEASE
+    component = yaml.safe_load(git(origin, "show", f"main:{RELEASE}"))
+    facts = {f["image"]: f["digest"] for f in map(_json, (runner.root / "digests").glob("*.json"))}
+    assert {i["name"]: i["digest"] for i in component["images"]} == facts
+    subject = git(origin, "show", "--no-patch", "--format=%s|%an", "main")
+    assert subject == "Release main to staging [skip ci]|github-actions[bot]"
+    for digest in facts.values():
+        assert digest in runner.report("manifests.yaml")
+
+
+def _json(path: Path) -> dict[str, str]:
+    data: dict[str, str] = json.loads(path.read_text())
+    return data
+
+
+@pytest.mark.parametrize("platform", ["platform", "flux-six"])
+def test_a_release_that_gets_unhealthy_is_reverted(tmp_path: Path, platform: str) -> None:
+    runner, engine, origin = job(tmp_path, platform)
+    before = git(origin, "show", f"main:{RELEASE}")
+    engine.says("Synced", "Degraded", ready="False")
+    done = runner.run("gitops.sh", "release", check=False)
+    assert done.returncode == 1
+    assert "::error::staging did not become healthy" in done.stdout
+    assert git(origin, "show", f"main:{RELEASE}") != before
+    engine.says("Synced", "Healthy")
+    runner.run("gitops.sh", "undo")
+    assert git(origin, "show", f"main:{RELEASE}") == before
+    assert git(origin, "rev-list", "--count", "main") == "3"
+
+
+def test_a_sync_that_fails_is_a_failure(tmp_path: Path) -> None:
+    runner, engine, _ = job(tmp_path)
+    engine.says("OutOfSync", "Missing", "Failed")
+    done = runner.run("gitops.sh", "release", check=False, ROLLOUT_SECONDS="60")
+    assert done.returncode == 1
+    assert "argocd: reconciliation-staging failed at" in done.stderr
+
+
+def test_a_release_that_is_never_synced_times_out(tmp_path: Path) -> None:
+    runner, engine, _ = job(tmp_path)
+    engine.says("OutOfSync", "Progressing", "Running")
+    done = runner.run("gitops.sh", "release", check=False, ROLLOUT_SECONDS="1")
+    assert done.returncode == 1
+    assert "not synced and healthy in time" in done.stderr
+
+
+def test_the_same_digests_are_no_second_commit_and_nothing_to_undo(tmp_path: Path) -> None:
+    runner, _, origin = job(tmp_path)
+    runner.run("gitops.sh", "release")
+    again = Runner(tmp_path / "again", "platform", runner.environment)
+    again.commit()
+    again.git("remote", "add", "origin", str(origin))
+    again.git("fetch", "-q", "origin", "main")
+    again.git("reset", "-q", "--hard", "FETCH_HEAD")
+    again.digests()
+    Engine(again, origin)
+    again.run("gitops.sh", "release")
+    again.run("gitops.sh", "undo")
+    assert git(origin, "rev-list", "--count", "main") == "2"
+
+
+def test_a_push_of_somebody_else_is_kept(tmp_path: Path) -> None:
+    runner, _, origin = job(tmp_path)
+    other = tmp_path / "other"
+    subprocess.run(["git", "clone", "-q", str(origin), str(other)], check=True)
+    hook = runner.root / ".git/hooks/pre-push"  # somebody pushes just before the first attempt
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        f"#!/bin/sh\n[ -e {tmp_path}/raced ] && exit 0\ntouch {tmp_path}/raced\nunset GIT_DIR GIT_INDEX_FILE\n"
+        f"cd {other} && git -c user.name=o -c user.email=o@example.com commit -q --allow-empty -m other\n"
+        "git push -q origin HEAD:main\n"
+    )
+    hook.chmod(0o755)
+    runner.run("gitops.sh", "release")
+    subjects = git(origin, "log", "--format=%s", "main").splitlines()
+    assert subjects == ["Release main to staging [skip ci]", "other", "work"]
+
+
+def test_the_token_is_in_no_argument_list(tmp_path: Path) -> None:
+    """git is recorded and run for real; the token reaches it through the environment only."""
+    runner, _, _ = job(tmp_path)
+    runner.fake("git", f'exec {REAL["git"]} "$@"')
+    runner.run("gitops.sh", "release", GH_TOKEN="very-secret-token")
+    assert runner.calls("git")
+    assert "very-secret-token" not in json.dumps(runner.calls("git"))
+
+
+def test_a_deploy_key_is_used_where_there_is_one(tmp_path: Path) -> None:
+    runner, _, _ = job(tmp_path)
+    runner.fake("gh", "echo github.com ssh-ed25519 AAAA")
+    runner.fake("git", f'env | grep ^GIT_SSH_COMMAND >> {tmp_path}/ssh || true; exec {REAL["git"]} "$@"')
+    runner.run("gitops.sh", "release", RELEASE_DEPLOY_KEY="key")
+    key = runner.temp / "deploy-state/deploy-key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert str(key) in (tmp_path / "ssh").read_text()

@@ -1,0 +1,1 @@
+CREATE TABLE stock_items (sku text PRIMARY KEY);

@@ -1,0 +1,1 @@
+export default { basePath: "/site", output: "standalone" };

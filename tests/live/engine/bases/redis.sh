@@ -1,0 +1,3 @@
+#!/bin/sh
+# The official image's entrypoint loads modules, which Debian does not have.
+exec "$@"

@@ -302,14 +302,29 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 def main() -> None:
     """Run the command line; every error ends here as one line and an exit code."""
     try:
+        try:
+            signal.signal(signal.SIGTERM, _interrupt)  # ends as Ctrl-C does: nothing half-done, nothing left over
+            _run()
+        finally:
+            _uninterrupted()
+    except KeyboardInterrupt:
+        _uninterrupted()
+        raise SystemExit(130) from None
+
+
+def _uninterrupted() -> None:
+    """What is left is Python's own end: a signal there would print a traceback of no concern to anybody."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _run() -> None:
+    try:
         if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal cannot show is no reason to fail
             sys.stdout.reconfigure(errors="backslashreplace")
-        signal.signal(signal.SIGTERM, _interrupt)  # ends as Ctrl-C does: nothing half-done, nothing left over
         app()
     except TrimtabError as error:
         _fail(error)
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what reads us has seen enough
         raise SystemExit(0) from None

@@ -91,8 +91,11 @@ def run_here(arguments: list[str]) -> None:
     from trimtab.cli import main
 
     sys.argv = ["trimtab", *arguments]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with pytest.raises(SystemExit) as exit_:
         main()
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
     assert not exit_.value.code
 
 

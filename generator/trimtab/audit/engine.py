@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -54,7 +55,7 @@ def audit_repo(repo: Repo, options: Options = Options(), root: str = "") -> Repo
     """Audit a file tree that is already open."""
     chosen = _chosen(options.rules)
     facts = collect(repo, options.progress)
-    findings = sorted(_run(chosen, facts), key=_order)
+    findings = told_apart(sorted(_run(chosen, facts), key=_order))
     limit = CONFIDENCES.index(options.min_confidence)
     shown = [one for one in findings if CONFIDENCES.index(one.confidence) <= limit]
     kept, accepted, warnings = apply_ignores(shown, repo, facts)
@@ -77,6 +78,17 @@ def _run(rules: list[Rule], facts: Facts) -> list[Finding]:
         for finding in map(partial(_with_origins, facts=facts), rule.check(facts)):
             found.setdefault((finding.rule, frozenset(finding.locations) or finding.title), finding)
     return list(found.values())
+
+
+def told_apart(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings with a fingerprint each: of those that differ in their lines only, the second is number 2."""
+    seen: Counter[str] = Counter()
+    told: list[Finding] = []
+    for finding in findings:
+        mark = finding.fingerprint
+        seen[mark] += 1
+        told.append(finding if seen[mark] == 1 else replace(finding, occurrence=seen[mark]))
+    return told
 
 
 def _with_origins(finding: Finding, facts: Facts) -> Finding:

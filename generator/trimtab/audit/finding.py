@@ -60,13 +60,16 @@ class Finding:
     service: str = ""
     impact: str = ""
     evidence: str = ""
+    occurrence: int = 1
 
     @property
     def fingerprint(self) -> str:
         """The finding's identity without line numbers, so that a baseline survives edits elsewhere in a
-        file.
+        file. `occurrence` tells apart those that differ in nothing else.
         """
         places = sorted({f"{place.path}\0{place.value}" for place in self.locations})
+        if self.occurrence > 1:
+            places.append(str(self.occurrence))
         return hashlib.sha256("\0".join([self.rule, *places]).encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
     def by_value(self) -> dict[str, list[Location]]:

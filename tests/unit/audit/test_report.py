@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from typer.testing import CliRunner
 
 from trimtab.audit import commands
 from trimtab.audit.commands import register
-from trimtab.audit.engine import Options, audit, audit_repo
+from trimtab.audit.engine import Options, audit, audit_repo, told_apart
+from trimtab.audit.facts.model import Place
 from trimtab.audit.reference import page
 from trimtab.audit.report import FORMATS, render
 from trimtab.audit.rules import all_rules
@@ -250,3 +252,13 @@ def test_the_reference_page_is_current():
 
 def test_the_same_tree_gives_the_same_report(report):
     assert render(report, "json") == render(audit(PLATFORM), "json")
+
+
+def test_findings_that_differ_in_their_lines_only_have_a_fingerprint_each():
+    place = Place("docker-compose.yml", 1)
+    rule = all_rules()[0]
+    twice = [rule.finding("one", [(place, "2000")]), rule.finding("two", [(replace(place, line=9), "2000")])]
+    first, second = told_apart(twice)
+    assert first.fingerprint == twice[0].fingerprint == twice[1].fingerprint
+    assert second.fingerprint != first.fingerprint
+    assert [one.title for one in (first, second)] == ["one", "two"]

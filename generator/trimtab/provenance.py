@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path as FolderPath
 
 Path = tuple[str | int, ...]
+_LONG = 2000  # lines from which a diff may pass over the most repeated ones: without that its time is quadratic
 _MOST = 24  # changed settings that are tried; more than that is a rewrite, and "everything" is the answer
 
 
@@ -79,7 +80,7 @@ def _put(data: dict[str, Any], path: Path, source: Any) -> None:
 
 def _added(old: bytes, new: bytes) -> list[tuple[int, str]]:
     before, after = old.decode("utf-8", "replace").splitlines(), new.decode("utf-8", "replace").splitlines()
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=len(after) > _LONG)
     return [
         (number + 1, after[number])
         for tag, _, _, start, end in matcher.get_opcodes()

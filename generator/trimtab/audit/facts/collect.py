@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from trimtab.audit.facts import (
+    charts,
     compose,
     conffiles,
     dockerfile,
     envfile,
     gitlab,
     helm,
+    hosts,
     kubernetes,
     migrations,
     packages,
@@ -65,7 +68,6 @@ class _Gatherer:
         self.repo = repo
         self.draft = Draft(repo)
         self.waiting: list[tuple[str, str]] = []
-        self.values_paths: dict[str, str] = {}
         self.charts = {
             directory_of(path)
             for path in repo.files
@@ -252,11 +254,8 @@ class _Gatherer:
     def finish_yaml(self) -> None:
         """Read the compose files and charts, now that the values beside them are known."""
         dotenv = {item.path: {var.name: var.value or "" for var in item.variables} for item in self.draft.env_files}
-        values = self._chart_values()
         for path, text in self.waiting:
-            chart = self._chart_of(path)
-            if chart is not None:
-                self._chart_file(path, text, chart, values)
+            if self._chart_of(path) is not None:
                 continue
             directory = directory_of(path)
             beside = dotenv.get(f"{directory}/.env" if directory else ".env", {})
@@ -270,25 +269,19 @@ class _Gatherer:
                     self._kubernetes(path, self.repo.read(path) or "", group_of(path), chart=False)
 
             self._documents(path, helm.fill(text, None) if helm.is_template(text) else text, take)
+        self._charts()
 
-    def _chart_values(self) -> dict[str, Map]:
-        found: dict[str, Map] = {}
-        for path, text in self.waiting:
-            chart = self._chart_of(path)
-            if chart is not None and path in (f"{chart}/values.yaml", f"{chart}/values.yml", "values.yaml"):
-                for body, _ in load_all(text).maps():
-                    found[chart] = body
-                    self.values_paths[chart] = path
-        return found
-
-    def _chart_file(self, path: str, text: str, chart: str, values: dict[str, Map]) -> None:
-        inside = path.removeprefix(chart + "/" if chart else "")
-        if inside.startswith("templates/") and "/tests/" not in inside:
-            filled = helm.fill(text, values.get(chart), chart.rsplit("/", 1)[-1])
-            for line, value, at in helm.origins(text, values.get(chart)):
-                place = m.Place(self.values_paths[chart], at)
-                self.draft.origins.setdefault((path, line), []).append((value, place))
-            self._kubernetes(path, filled, chart or "chart", chart=True)
+    def _charts(self) -> None:
+        texts = {path: text for path, text in self.waiting if self._chart_of(path) is not None}
+        reader = charts.ChartReader(self.draft, self.charts, texts)
+        templates: dict[str, list[str]] = defaultdict(list)
+        for path in texts:
+            chart = self._chart_of(path) or ""
+            inside = path.removeprefix(chart + "/" if chart else "")
+            if inside.startswith("templates/") and "/tests/" not in inside:
+                templates[chart].append(path)
+        for chart, paths in templates.items():
+            reader.read(chart, paths)
 
     def facts(self) -> m.Facts:
         """The frozen facts, with services matched."""
@@ -301,11 +294,7 @@ class _Gatherer:
                 draft.objects.append(
                     m.KubeObject(kind, name, "", place, environment_of(path), {}, made, group_of(path))
                 )
-        held = kubernetes.object_env(draft.objects)
-        draft.workloads = [
-            dataclasses.replace(item, containers=tuple(_with_objects(one, item.group, held) for one in item.containers))
-            for item in draft.workloads
-        ]
+        draft.workloads = charts.resolved(draft.workloads, draft.objects)
         env_files = {item.path: item for item in draft.env_files}
         draft.compose = [
             dataclasses.replace(item, services=tuple(_with_env_files(one, env_files) for one in item.services))
@@ -319,12 +308,13 @@ class _Gatherer:
                     note_secret(draft, item.name, item.value, item.place, item.environment)
                 for scheme, host, port, _ in urls(item.value or item.outline):
                     draft.upstreams.append(m.Upstream(host, port, item.place, scheme, item.name, container.name))
+            draft.upstreams.extend(hosts.variables(container))
         draft.packages = [_with_server(item, draft.binds) for item in draft.packages]
         files = frozenset(self.repo.files)
         found: dict[str, Any] = {
             item.name: tuple(getattr(draft, item.name))
             for item in dataclasses.fields(m.Facts)
-            if hasattr(draft, item.name) and item.name not in ("sql", "origins", "memo")
+            if hasattr(draft, item.name) and item.name not in ("sql", "origins", "assumed", "memo")
         }
         facts = m.Facts(
             files=files,
@@ -333,6 +323,8 @@ class _Gatherer:
             migrations=tuple(migrations.find(tuple(path for path in self.repo.files if not is_auxiliary(path)))),
             sql=draft.sql,
             origins=draft.origins,
+            assumed=draft.assumed,
+            installed=hosts.installed(draft, self.charts),
             **found,
         )
         return dataclasses.replace(facts, services=match_services(facts), memo={})
@@ -356,25 +348,6 @@ def _with_server(package: m.Package, binds: list[m.Bind]) -> m.Package:
     prefix = package.directory + "/" if package.directory else ""
     listens = any(bind.place.path.endswith(".go") and bind.place.path.startswith(prefix) for bind in binds)
     return dataclasses.replace(package, frameworks=("go",)) if listens else package
-
-
-def _with_objects(
-    container: m.Container, group: str, held: dict[tuple[str, str, str], tuple[m.EnvVar, ...]]
-) -> m.Container:
-    """A container with the values that ConfigMaps and Secrets of its group give it."""
-    env = []
-    for item in container.env:
-        if item.source is not None:
-            kind, name, key = item.source
-            match = next((one for one in held.get((group, kind, name), ()) if one.name == key), None)
-            if match is not None and match.value is not None and kind == "ConfigMap":
-                env.append(dataclasses.replace(match, name=item.name))
-                continue
-        env.append(item)
-    own = {item.name for item in env}
-    for kind, name in container.env_from:
-        env.extend(item for item in held.get((group, kind, name), ()) if item.name not in own)
-    return dataclasses.replace(container, env=tuple(env))
 
 
 def _with_env_files(container: m.Container, files: dict[str, m.EnvFile]) -> m.Container:

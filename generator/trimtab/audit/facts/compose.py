@@ -29,6 +29,7 @@ _NAME = re.compile(
 )
 
 _INTERPOLATED = re.compile(r"\$\{[^{}]*\}|\$\w+")
+_NAMED = re.compile(r"(?<!\$)\$(?:\{(\w+)(?::?\?[^{}]*)?\}|([A-Za-z_]\w*))")
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # what a volume may be called; anything else is a path
 
 
@@ -126,7 +127,7 @@ class ComposeReader:
             env_files=tuple(self.env_files(body)),
             probes=tuple(self.probes(body, values)),
             limits=self.limits(body),
-            command=interpolate(command, values)[0] or default_of(command),
+            command=interpolate(command, values)[0] or default_of(_kept(command, values)),
             command_place=self.place(body.line_of("command" if "command" in body else "entrypoint"))
             if command
             else None,
@@ -384,6 +385,11 @@ def _text_or(value: Value, key: str) -> Scalar | None:
     if isinstance(value, Scalar):
         return value
     return value.text(key) if isinstance(value, Map) else None
+
+
+def _kept(text: str, values: Mapping[str, str]) -> str:
+    """`text` with the names that have neither value nor default kept as they are written."""
+    return _NAMED.sub(lambda match: match[0] if (match[1] or match[2]) in values else f"${match[0]}", text)
 
 
 def _under(directory: str | None, name: str) -> str:

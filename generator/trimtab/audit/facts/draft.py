@@ -40,6 +40,7 @@ class Draft:
     kustomizations: list[tuple[str, Map]] = field(default_factory=list)
     sql: dict[str, str] = field(default_factory=dict)
     origins: dict[tuple[str, int], list[tuple[str, m.Place]]] = field(default_factory=dict)
+    assumed: dict[str, str] = field(default_factory=dict)
 
     def refer(self, path: str | None, what: str, place: m.Place) -> None:
         """Note that `place` refers to `path` in the repository, unless the path could not be told."""

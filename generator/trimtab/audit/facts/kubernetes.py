@@ -4,6 +4,7 @@ name.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 
@@ -491,3 +492,22 @@ def object_env(objects: list[m.KubeObject]) -> dict[tuple[str, str, str], tuple[
         kind = "ConfigMap" if item.kind == "ConfigMap" else "Secret"
         found[(item.group, kind, item.name)] = tuple(variables)
     return found
+
+
+def with_objects(
+    container: m.Container, group: str, held: dict[tuple[str, str, str], tuple[m.EnvVar, ...]]
+) -> m.Container:
+    """A container with the values that ConfigMaps and Secrets of its group give it."""
+    env = []
+    for item in container.env:
+        if item.source is not None:
+            kind, name, key = item.source
+            match = next((one for one in held.get((group, kind, name), ()) if one.name == key), None)
+            if match is not None and match.value is not None and kind == "ConfigMap":
+                env.append(dataclasses.replace(match, name=item.name))
+                continue
+        env.append(item)
+    own = {item.name for item in env}
+    for kind, name in container.env_from:
+        env.extend(item for item in held.get((group, kind, name), ()) if item.name not in own)
+    return dataclasses.replace(container, env=tuple(env))

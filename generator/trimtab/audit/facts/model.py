@@ -541,6 +541,12 @@ class Facts:
     # (template, line) -> the values that fill it, each with its place in the chart's values file
     origins: Mapping[tuple[str, int], Sequence[tuple[str, Place]]] = field(default_factory=dict)
 
+    # chart -> the release's name that its objects were rendered with, where no file says it
+    assumed: Mapping[str, str] = field(default_factory=dict)
+
+    # names under which charts and operators that are kept elsewhere make Services
+    installed: frozenset[str] = frozenset()
+
     # What is worked out from the facts once and asked for by many rules; never part of their value.
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 

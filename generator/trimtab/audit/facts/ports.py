@@ -129,8 +129,14 @@ def _nginx(service: Service, dockerfile: Dockerfile, facts: Facts) -> Iterator[C
             yield Claim(number, setting.place, "listen", dockerfile.path, dockerfile.environment)
 
 
-def _container(container: Container) -> Iterator[Claim]:
+def unit_of(container: Container) -> str:
+    """Who states what a container says: its workload in its file, and the environment that a patch is for."""
     unit = f"{container.place.path}#{container.workload or container.name}/{container.name}"
+    return f"{unit}@{container.environment}" if container.partial and container.environment else unit
+
+
+def _container(container: Container) -> Iterator[Claim]:
+    unit = unit_of(container)
     environment = container.environment
     for port in container.ports:
         if port.number and port.protocol == "tcp":

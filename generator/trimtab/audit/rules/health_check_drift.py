@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Container, Facts, Place, Probe, Service
 from trimtab.audit.facts.naming import comparable
 from trimtab.audit.finding import Finding, Rule
+
+# Parts of one health endpoint, as Spring Boot and others serve them.
+_PART = re.compile(r"(?<=/health)/(?:liveness|readiness|startup|live|ready|started)$")
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -55,8 +59,8 @@ def _resolved(probe: Probe, container: Container) -> int | str | None:
 def _differ(one: list[tuple[Probe, int | str | None]], other: list[tuple[Probe, int | str | None]]) -> bool:
     """Whether two files have no path in common, or no port."""
     paths = (
-        {probe.path.rstrip("/") for probe, _ in one if probe.path},
-        {probe.path.rstrip("/") for probe, _ in other if probe.path},
+        {_PART.sub("", probe.path.rstrip("/")) for probe, _ in one if probe.path},
+        {_PART.sub("", probe.path.rstrip("/")) for probe, _ in other if probe.path},
     )
     ports = {port for _, port in one if port}, {port for _, port in other if port}
     return not paths[0] & paths[1] or (bool(ports[0] and ports[1]) and not ports[0] & ports[1])

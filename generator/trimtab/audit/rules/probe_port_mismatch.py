@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Facts, Place
 from trimtab.audit.facts.naming import comparable
-from trimtab.audit.facts.ports import claims
+from trimtab.audit.facts.ports import claims, unit_of
 from trimtab.audit.finding import Finding, Rule
 
 
@@ -24,7 +24,7 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901
                 continue
             opened = {port.number for port in container.ports if port.number}
             named = {port.name for port in container.ports if port.name}
-            unit = f"{container.place.path}#{container.workload or container.name}/{container.name}"
+            unit = unit_of(container)
             for probe in container.probes:
                 if isinstance(probe.port, str):
                     if (

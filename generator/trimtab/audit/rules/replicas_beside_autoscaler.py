@@ -12,7 +12,12 @@ def check(facts: Facts) -> Iterator[Finding]:
     """One finding per workload."""
     targets = {one.target[1]: one for one in facts.autoscalers if one.target}
     for name, scaler in sorted(targets.items()):
-        fixed = [one for one in facts.workloads if one.name == name and one.replicas and "tpl-" not in name]
+        fixed = [
+            one
+            for one in facts.workloads
+            # A chart's values may turn the autoscaler on and the replicas off together.
+            if one.name == name and one.replicas and "tpl-" not in name and one.environment == scaler.environment
+        ]
         if fixed:
             yield RULE.finding(
                 f"{fixed[0].kind} {name} sets replicas beside {scaler.kind} {scaler.name}",

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from trimtab.audit.facts.hosts import ADDRESS
 from trimtab.audit.facts.model import Facts, Place, Upstream
 from trimtab.audit.facts.text import directory_of
 from trimtab.audit.finding import Confidence, Finding, Rule
@@ -45,6 +46,7 @@ _INTERNAL = frozenset(
         "nats",
         "http",
         "grpc",
+        ADDRESS,
     }
 )
 
@@ -56,6 +58,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     if not everywhere:
         return
     compose_paths = {file.path for file in facts.compose}
+    cluster = frozenset(one.name for one in facts.kube_services)
     wanted: dict[str, list[Upstream]] = defaultdict(list)
     for upstream in facts.upstreams:
         if upstream.owner or upstream.name in (
@@ -70,15 +73,20 @@ def check(facts: Facts) -> Iterator[Finding]:
                 host
                 and upstream.scheme in _INTERNAL
                 and host not in _KNOWN
-                and host not in everywhere
+                and (host not in everywhere or _of_compose_only(host, upstream, cluster, facts))
+                and not _from_elsewhere(host, facts)
                 and not re.search(r"ip_?address|your|change|example|placeholder", host)
             ):
                 wanted[host].append(upstream)
     for host, uses in sorted(wanted.items()):
-        near = difflib.get_close_matches(
-            host, sorted(name for name in everywhere if not name.endswith("-0")), n=1, cutoff=0.8
+        released = sorted(name for name in cluster if name.endswith(f"-{host}"))
+        names = cluster if host in everywhere else everywhere
+        near = released[:1] or difflib.get_close_matches(
+            host, sorted(name for name in names if not name.endswith("-0")), n=1, cutoff=0.8
         )
-        places: list[tuple[Place, str]] = [(use.place, f"{use.scheme}://{use.host}") for use in uses]
+        places: list[tuple[Place, str]] = [
+            (use.place, use.host if use.scheme == ADDRESS else f"{use.scheme}://{use.host}") for use in uses
+        ]
         places += [(place, name) for name, place in _definitions(facts) if near and name == near[0]]
         sure = bool(near) or any(use.place.path in compose_paths for use in uses)
         confidence: Confidence = "high" if sure else "medium"
@@ -88,6 +96,25 @@ def check(facts: Facts) -> Iterator[Finding]:
             confidence=confidence,
             severity="high" if sure else "medium",
         )
+
+
+def _of_compose_only(host: str, upstream: Upstream, cluster: frozenset[str], facts: Facts) -> bool:
+    """Whether a host in a cluster is what compose calls a service that has another name in the cluster."""
+    if "/templates/" not in upstream.place.path or host in cluster or not upstream.owner:
+        return False
+    return any(name.endswith(f"-{host}") for name in cluster) and not any(host == one.name for one in facts.workloads)
+
+
+def _from_elsewhere(host: str, facts: Facts) -> bool:
+    """Whether a chart or an operator that is kept elsewhere may make the Service."""
+    if any(name in host for name in facts.installed):
+        return True
+    known = [one.name for one in facts.kube_services]
+    for release in facts.assumed.values():  # under another release, the chart's own Services have another beginning
+        ends = {name.removeprefix(release) for name in known if name.startswith(release)} - {""}
+        if any(host.endswith(end) and not host.startswith(release) for end in ends):
+            return True
+    return False
 
 
 def _service_part(host: str) -> str:
@@ -128,8 +155,8 @@ RULE = Rule(
     severity="high",
     area="References and Versions",
     title="A host is used that no service has",
-    what="Takes the hosts of URLs in containers' variables and of nginx upstreams, where they are "
-    "internal names, and looks for a compose "
+    what="Takes the hosts of URLs in containers' variables, those of variables such as REDIS_HOST, and those of nginx "
+    "upstreams, where they are internal names, and looks for a compose "
     "service, alias, container or Kubernetes Service of that name.",
     why="The name does not resolve, so the connection fails when it is first used.",
     example="""REDIS_URL: redis://cache:6379

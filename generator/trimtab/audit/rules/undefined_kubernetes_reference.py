@@ -34,7 +34,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         defined[kind][name] = item.place
         if item.kind in ("ConfigMap", "Secret") and (item.body.map("data") or item.body.map("stringData")):
             keys.setdefault((kind, name), set()).update(item.body.map("data"), item.body.map("stringData"))
-    charted = any("tpl-" in name for names in defined.values() for name in names)
+    charted = bool(facts.assumed) or any("tpl-" in name for names in defined.values() for name in names)
     yield from _absent(facts, defined, charted=charted)
     yield from _absent_keys(facts, keys)
 
@@ -52,6 +52,8 @@ def _absent(facts: Facts, defined: dict[str, dict[str, Place]], *, charted: bool
         ):
             wanted[("Service", route.service)].append((route.place, f"Service {route.service}"))
     for (kind, name), places in sorted(wanted.items()):
+        if any(one in name for one in facts.installed):
+            continue
         near = difflib.get_close_matches(name, [one for one in defined[kind] if "tpl-" not in one], n=1, cutoff=0.75)
         if kind in _OUTSIDE and not near and not defined[kind]:
             continue

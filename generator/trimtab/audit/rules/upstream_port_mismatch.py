@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from trimtab.audit.facts.model import Facts, Place, Service
+from trimtab.audit.facts.model import Facts, KubeService, Place, Service
 from trimtab.audit.facts.ports import claims
 from trimtab.audit.facts.products import DATASTORES, DEFAULT_PORT
 from trimtab.audit.facts.text import DEFAULT_PORTS, to_port
@@ -21,7 +21,9 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
                 for name in {container.name, *container.aliases}:
                     if service not in by_name[name]:
                         by_name[name].append(service)
-    cluster = {service.name: service for service in facts.kube_services}
+    cluster: dict[str, list[KubeService]] = defaultdict(list)
+    for kube in facts.kube_services:
+        cluster[kube.name].append(kube)
     compose_paths = {file.path for file in facts.compose}
     wrong: dict[tuple[str, int], list[tuple[Place, str]]] = defaultdict(list)
     right: dict[tuple[str, int], list[tuple[Place, str]]] = {}
@@ -38,17 +40,17 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
         if port is None or (upstream.port is None and upstream.scheme not in ("http", "ws", "grpc")):
             continue
         if in_cluster:
-            kube = cluster[host]
-            if kube.ports and port not in {one.number for one in kube.ports} and not kube.external:
+            ports = [one for kube in cluster[host] for one in kube.ports]
+            if ports and port not in {one.number for one in ports} and not any(kube.external for kube in cluster[host]):
                 wrong[(host, port)].append((upstream.place, str(port)))
-                right[(host, port)] = [(one.place, str(one.number)) for one in kube.ports]
+                right[(host, port)] = [(one.place, str(one.number)) for one in ports]
             continue
         if len(by_name.get(host, ())) == 1 and (upstream.owner or upstream.name in ("proxy_pass", "upstream")):
             known = _listening(by_name[host][0], facts)
             if (
                 known
                 and port not in known
-                and not (host in cluster and port in {one.number for one in cluster[host].ports})
+                and port not in {one.number for kube in cluster.get(host, ()) for one in kube.ports}
             ):
                 wrong[(host, port)].append((upstream.place, str(port)))
                 right[(host, port)] = [(place, str(number)) for number, places in known.items() for place in places]

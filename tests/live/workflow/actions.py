@@ -55,7 +55,10 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def _build_push(job: Job, inputs: Inputs) -> dict[str, str] | None:
-    """The classic image store cannot push by digest, so the push is one of a tag that nothing else names."""
+    """The classic image store cannot push by digest, so the push is one of a tag that nothing else names.
+
+    With provenance and SBOM what GitHub's machine pushes is an index; here an index is made of the one manifest.
+    """
     engine, out = job.run.machine.engine, inputs.get("outputs", "")
     asked = dict(part.split("=", 1) for part in out.split(",") if "=" in part)
     tag = inputs.get("tags") or f"{asked['name']}:build-{job.run.event.name}"
@@ -71,7 +74,9 @@ def _build_push(job: Job, inputs: Inputs) -> dict[str, str] | None:
     pushed = engine.docker("push", tag).stdout
     digest = re.search(r"digest: (sha256:[0-9a-f]{64})", pushed)
     assert digest, pushed
-    return {"digest": digest[1]}
+    engine.docker("buildx", "imagetools", "create", "--tag", tag, f"{asked['name']}@{digest[1]}")
+    index = engine.docker("buildx", "imagetools", "inspect", tag, "--format", "{{json .Manifest}}").stdout
+    return {"digest": json.loads(index)["digest"]}
 
 
 def _upload(job: Job, inputs: Inputs) -> None:

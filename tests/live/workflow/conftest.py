@@ -167,7 +167,7 @@ def new_site(machine: Machine, registry: str, folder: Path, delivery: dict[str, 
         curl.write(f'cacert = "{machine.home}/authorities.pem"\n')
         for name in cluster.hosts:
             curl.write(f'connect-to = "{name}:443:127.0.0.1:{cluster.front.port}"\n')
-    site = Site(machine, folder, registry, cluster, source, origin)
+    site = Site(machine, place, registry, cluster, source, origin)
     site.commit("The platform")
     for name in ENVIRONMENTS:
         cluster.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"live-{name}"}}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -97,9 +98,19 @@ def _with_origins(finding: Finding, facts: Facts) -> Finding:
     for one in finding.locations:
         places[one] = None
         for value, place in facts.origins.get((one.path, one.line), ()):
-            if value in one.value:
+            if _stands_in(value, one.value):
                 places[Location(place.path, place.line, one.value)] = None
     return finding if len(places) == len(finding.locations) else replace(finding, locations=tuple(places))
+
+
+def _stands_in(value: str, shown: str) -> bool:
+    """Whether a value of a values file is what a location shows, or a part of it, or holds all of its words."""
+    words = shown.split()
+    if words and len(shown) > 3 and all(word in value for word in words):
+        return True
+    start = r"(?<![\w.-])" if value[:1].isalnum() else ""
+    end = r"(?![\w-])" if value[-1:].isalnum() else ""
+    return bool(value) and re.search(start + re.escape(value) + end, shown) is not None
 
 
 def _order(finding: Finding) -> tuple[int, int, str, str, tuple[str, int]]:

@@ -4,7 +4,6 @@ kept, as a patch of that environment.
 
 from __future__ import annotations
 
-import dataclasses
 import posixpath
 import re
 import shlex
@@ -19,6 +18,7 @@ from trimtab.audit.facts.gotemplate import TemplateError
 from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.facts.render import Chart, Held, Renderer, held, merged
 from trimtab.audit.facts.text import join
+from trimtab.audit.facts.variants import difference, extend
 from trimtab.yamlpos import Documents, Map, Scalar, load_all
 
 T = TypeVar("T")
@@ -76,12 +76,12 @@ class ChartReader:
         if not any(one.release == release for one in variants):
             self.draft.assumed[job.group] = release
         base = self._rendered(job, own, "", first=True)
-        _extend(self.draft, base)
+        extend(self.draft, base)
         known = [base]
         for variant in variants[:MAX_VARIANTS]:
             if variant.values:
                 known.append(self._rendered(job, merged(own, variant.values), variant.environment))
-                _extend(self.draft, _difference(base, known[-1]))
+                extend(self.draft, difference(base, known[-1]))
         # What no set of values switches on is defined all the same: a name that is used may be meant for it.
         names = {(item.kind, item.name) for one in known for item in one.objects}
         whole = self._rendered(job, own, "", everything=True)
@@ -310,90 +310,3 @@ def _nested(name: str, value: Scalar | None, path: str) -> Map:
 
 def _in(directory: str, name: str) -> str:
     return f"{directory}/{name}" if directory else name
-
-
-def _lists(draft: Draft) -> Iterator[tuple[str, list[Any]]]:
-    for one in dataclasses.fields(draft):
-        value = getattr(draft, one.name)
-        if isinstance(value, list):
-            yield one.name, value
-
-
-def _extend(draft: Draft, more: Draft) -> None:
-    for name, items in _lists(more):
-        getattr(draft, name).extend(items)
-
-
-def _difference(base: Draft, made: Draft) -> Draft:
-    """What `made` has that `base` has not; workloads that both have become patches with what differs."""
-    found = Draft(made.repo)
-    for name, items in _lists(made):
-        if name in ("workloads", "objects"):
-            continue
-        known = {_shown(item) for item in getattr(base, name)}
-        getattr(found, name).extend(item for item in items if _shown(item) not in known)
-    names = {(item.kind, item.name) for item in base.objects}
-    found.objects.extend(item for item in made.objects if (item.kind, item.name) not in names)
-    found.kube_services = [
-        dataclasses.replace(item, patch=any(one.name == item.name for one in base.kube_services))
-        for item in found.kube_services
-    ]
-    before = {(item.kind, item.name): item for item in resolved(base.workloads, base.objects)}
-    for workload in resolved(made.workloads, made.objects):
-        own = before.get((workload.kind, workload.name))
-        if own is None:
-            found.workloads.append(workload)
-            continue
-        others = {one.name: one for one in own.containers}
-        changed = [_changed(others.get(one.name), one) for one in workload.containers]
-        kept = tuple(one for one in changed if one is not None)
-        scaled = any(one.target and one.target[1] == workload.name for one in found.autoscalers)
-        if kept or (scaled and workload.replicas):
-            replicas = workload.replicas if scaled else None
-            found.workloads.append(dataclasses.replace(workload, patch=True, containers=kept, replicas=replicas))
-    return found
-
-
-def _shown(item: Any) -> str:
-    """A fact without its environment, for comparison."""
-    return repr(dataclasses.replace(item, environment="") if hasattr(item, "environment") else item)
-
-
-def resolved(workloads: list[m.Workload], objects: list[m.KubeObject]) -> list[m.Workload]:
-    """Workloads whose containers have the values that ConfigMaps and Secrets of their group give them."""
-    held_by = kubernetes.object_env(objects)
-    return [
-        dataclasses.replace(
-            item, containers=tuple(kubernetes.with_objects(one, item.group, held_by) for one in item.containers)
-        )
-        for item in workloads
-    ]
-
-
-def _changed(base: m.Container | None, made: m.Container) -> m.Container | None:
-    """A container with only what is not the same in `base`; None where all is."""
-    if base is None:
-        return made
-    values = {(item.name, item.value, item.source) for item in base.env}
-    names = {item.name for item in base.env if item.value is None}
-    ports = {(item.number, item.name) for item in base.ports}
-    probes = {(item.kind, item.path, item.port, item.command) for item in base.probes}
-    same_image = (made.image.text if made.image else "") == (base.image.text if base.image else "")
-    found = dataclasses.replace(
-        made,
-        partial=True,
-        image=None if same_image else made.image,
-        ports=tuple(item for item in made.ports if (item.number, item.name) not in ports),
-        env=tuple(
-            item
-            for item in made.env
-            if (item.name, item.value, item.source) not in values and not (item.value is None and item.name in names)
-        ),
-        env_from=(),
-        probes=tuple(item for item in made.probes if (item.kind, item.path, item.port, item.command) not in probes),
-        command="" if made.command == base.command else made.command,
-        command_place=None if made.command == base.command else made.command_place,
-        limits=made.limits,
-    )
-    told = found.image or found.ports or found.env or found.probes or found.command
-    return found if told else None

@@ -20,9 +20,11 @@ from trimtab.audit.facts import (
     helm,
     hosts,
     kubernetes,
+    kustomize,
     migrations,
     packages,
     source,
+    variants,
     workflow,
 )
 from trimtab.audit.facts import model as m
@@ -294,7 +296,8 @@ class _Gatherer:
                 draft.objects.append(
                     m.KubeObject(kind, name, "", place, environment_of(path), {}, made, group_of(path))
                 )
-        draft.workloads = charts.resolved(draft.workloads, draft.objects)
+        kustomize.Kustomizations(draft, {path: group_of(path) for path, _ in draft.kustomizations}).read()
+        draft.workloads = variants.resolved(draft.workloads, draft.objects)
         env_files = {item.path: item for item in draft.env_files}
         draft.compose = [
             dataclasses.replace(item, services=tuple(_with_env_files(one, env_files) for one in item.services))

@@ -38,6 +38,7 @@ class Draft:
     settings: list[m.Setting] = field(default_factory=list)
     secrets: list[m.SecretValue] = field(default_factory=list)
     kustomizations: list[tuple[str, Map]] = field(default_factory=list)
+    kustomize_targets: list[m.KustomizeTarget] = field(default_factory=list)
     sql: dict[str, str] = field(default_factory=dict)
     origins: dict[tuple[str, int], list[tuple[str, m.Place]]] = field(default_factory=dict)
     assumed: dict[str, str] = field(default_factory=dict)

@@ -41,6 +41,7 @@ class _Pipeline:
         self.whole = "/" not in path  # a part does not hold all that its jobs refer to
         self.broken: list[tuple[str, str, str, m.Place]] = []
         self.values: dict[str, str] = {}
+        self.own: dict[str, str] = {}  # those of the job that is being read
 
     def place(self, line: int) -> m.Place:
         return m.Place(self.path, line)
@@ -105,6 +106,7 @@ class _Pipeline:
         return merged
 
     def job(self, name: str, body: Map, stages: tuple[str, ...]) -> m.Job:
+        self.own = {item.name: item.value for item in self.variables(body) if item.value}
         steps = [
             step
             for key in ("before_script", "script", "after_script")
@@ -115,7 +117,6 @@ class _Pipeline:
             steps.append(m.Step("artifacts", self.place(body.line_of("artifacts")), uses="actions/upload-artifact"))
         self.image(body.get("image"))
         self.services(body.get("services"))
-        list(self.variables(body))  # notes the secrets among them
         stage = str(body.text("stage") or "test")
         if self.whole and stage not in {".pre", ".post", *(stages or _STAGES)} and "$" not in stage:
             self.broken.append((name, "is of the stage", stage, self.place(body.line_of("stage"))))
@@ -152,7 +153,7 @@ class _Pipeline:
         yield m.Step("", self.place(line), run=str(entry), run_line=first)
         for text, at in logical_lines(entry, first):
             self.draft.commands.append(m.Command(text, self.place(at), "workflow", job))
-            self.shell.shell_push(text, at, job, self.values)
+            self.shell.shell_push(text, at, job, {**self.values, **self.own})
             script_references(self.draft, text, self.place(at), "")
 
     def image(self, value: Value) -> None:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from trimtab.audit.facts.model import EnvFile
+from trimtab.audit.facts.patches import Line
 from trimtab.yamlpos import Map, Scalar, Seq, Value
 
 _ACTION = re.compile(r"\{\{-?([^{}]{0,2000}?)-?\}\}")
@@ -118,8 +119,8 @@ def _placeholder(action: str) -> str:
 
 
 def generated(body: Map, directory: str, files: Mapping[str, EnvFile]) -> Iterator[tuple[str, str, Map]]:
-    """(kind, name, object) of what a kustomization's generators make. Values of literals are known, with their lines;
-    of env files only the names, since their lines are in another file.
+    """(kind, name, object) of what a kustomization's generators make. Values keep their lines,
+    those of env files the lines of that file.
     """
     for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
         for item in body.maps(key):
@@ -135,8 +136,9 @@ def generated(body: Map, directory: str, files: Mapping[str, EnvFile]) -> Iterat
             for source in written:
                 file = files.get(f"{directory}/{source}" if directory else str(source))
                 for variable in file.variables if file else ():
-                    data[variable.name] = Scalar.at("", source.line)
-                    data.key_lines[variable.name] = source.line
+                    line = Line.of(variable.place.line, variable.place.path)
+                    data[variable.name] = Scalar.at(variable.value or "", line)
+                    data.key_lines[variable.name] = line
             whole = not item.get("files") and all(f"{directory}/{one}".strip("/") in files for one in written)
             made = Map(item.line)
             made["stringData" if kind == "Secret" else "data"] = data if whole else Map(item.line)

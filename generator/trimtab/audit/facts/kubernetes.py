@@ -52,7 +52,7 @@ class KubernetesReader:
 
     def place(self, line: int) -> m.Place:
         """A line of this file."""
-        return m.Place(self.path, line)
+        return m.Place(getattr(line, "path", self.path), int(line))
 
     def read(self, body: Map, document: Document) -> None:
         """Add one document, which may be a List of objects."""
@@ -206,6 +206,7 @@ class KubernetesReader:
                     self.place(http.line_of("port" if written else "path")),
                     str(http.text("path") or "/"),
                     port,
+                    path_place=self.place(http.line_of("path")),
                 )
             ]
         for action in ("tcpSocket", "grpc"):
@@ -468,14 +469,14 @@ def object_env(objects: list[m.KubeObject]) -> dict[tuple[str, str, str], tuple[
             for name, value in body.items():
                 readable = isinstance(value, Scalar) and not (item.kind == "Secret" and key == "data")
                 text = str(value) if readable else None
-                place = m.Place(item.place.path, body.line_of(name))
+                place = _place(item, body.line_of(name))
                 variables.append(
                     m.EnvVar(name, text, place, "kubernetes", item.environment, secret=item.kind != "ConfigMap")
                 )
         if isinstance(item.body.map("spec").get("data"), Seq):
             for entry in item.body.map("spec").maps("data"):
                 if entry.text("secretKey"):
-                    place = m.Place(item.place.path, entry.line_of("secretKey"))
+                    place = _place(item, entry.line_of("secretKey"))
                     variables.append(
                         m.EnvVar(
                             str(entry.text("secretKey")),
@@ -490,8 +491,18 @@ def object_env(objects: list[m.KubeObject]) -> dict[tuple[str, str, str], tuple[
             place = m.Place(item.place.path, item.body.map("spec", "encryptedData").line_of(name))
             variables.append(m.EnvVar(name, None, place, "kubernetes", item.environment, secret=True))
         kind = "ConfigMap" if item.kind == "ConfigMap" else "Secret"
-        found[(item.group, kind, item.name)] = tuple(variables)
+        # Overlays add to what their base gives; its own values stand.
+        key_of = (item.group, kind, item.name)
+        known = found.get(key_of, ())
+        first, then = (tuple(variables), known) if not item.environment else (known, tuple(variables))
+        names = {one.name for one in first}
+        found[key_of] = first + tuple(one for one in then if one.name not in names)
     return found
+
+
+def _place(item: m.KubeObject, line: int) -> m.Place:
+    """A line of an object, which may be one of a patch in another file."""
+    return m.Place(getattr(line, "path", item.place.path), int(line))
 
 
 def with_objects(

@@ -74,6 +74,7 @@ class Probe:
     path: str | None = None
     port: int | str | None = None
     command: str = ""
+    path_place: Place | None = None  # where the path stands, if not where the port does
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +295,7 @@ class Push:
     job: str
     context: str = ""
     dockerfile: str = ""
+    images: tuple[str, ...] = ()  # the repositories, where the tags are computed from them
     computed: bool = False  # the tags come from another step or are otherwise not written here
 
 
@@ -406,6 +408,19 @@ class IngressTls:
     hosts: tuple[tuple[str, Place], ...]
     secret: tuple[str, Place] | None
     issuer: tuple[str, Place] | None
+
+
+@dataclass(frozen=True, slots=True)
+class KustomizeTarget:
+    """What a kustomization means to change: `what` is its field, `found` whether it applies that, `near` what it
+    applies of the kind.
+    """
+
+    what: str
+    name: str
+    place: Place
+    near: tuple[tuple[Place, str], ...]
+    found: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -526,6 +541,7 @@ class Facts:
     ingress_routes: tuple[IngressRoute, ...] = ()
     ingress_tls: tuple[IngressTls, ...] = ()
     upstreams: tuple[Upstream, ...] = ()
+    kustomize_targets: tuple[KustomizeTarget, ...] = ()
     binds: tuple[Bind, ...] = ()
     routes: tuple[Route, ...] = ()
     reads: tuple[EnvRead, ...] = ()

@@ -112,7 +112,9 @@ def _another_workload(one: str, other: str) -> bool:
 def _beside(group: _Group, container: m.Container) -> bool:
     """Whether a group has another container of the same file, so that this one is another service."""
     own = (container.name, container.workload)
-    if container.workload and any(_another_workload(one.workload, container.workload) for one in group.containers):
+    if container.workload and any(
+        _another_workload(one.workload, container.workload) for one in group.containers if not one.job
+    ):
         return True
     return any(one.place.path == container.place.path and (one.name, one.workload) != own for one in group.containers)
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from trimtab.audit.facts import model as m
+from trimtab.audit.facts import wrappers
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.text import to_port
 
@@ -270,7 +271,7 @@ def _env_reads(  # noqa: C901
                 continue
             seen.add((name, line))
             rest = code[match.end() : match.end() + 200]
-            default = _DEFAULT.match(rest)
+            default = _DEFAULT.match(rest) if _has_default(match[0], rest) else None
             value = next((group for group in default.groups() if group is not None), None) if default else None
             required = value is None and (bool(_REQUIRED.match(rest)) or match[0].startswith("environ["))
             if family == "go":
@@ -278,6 +279,9 @@ def _env_reads(  # noqa: C901
                 if match[0].startswith("env"):
                     value, required = _of_tag(code, match)
             yield m.EnvRead(name, m.Place(path, line), value, required)
+    for name, start, given in wrappers.read_names(code, family):
+        if (name, line_of(start)) not in seen:
+            yield m.EnvRead(name, m.Place(path, line_of(start)), given)
     if family == "javascript":
         for match in _DESTRUCTURED.finditer(code):
             yield from _destructured(match[1], match.start(1), path, line_of)
@@ -286,6 +290,13 @@ def _env_reads(  # noqa: C901
                 yield m.EnvRead(name, m.Place(path, line_of(match.start())), None, required=True)
     elif family == "python" and "BaseSettings" in code:
         yield from _settings_class(code, path, line_of)
+
+
+def _has_default(read: str, rest: str) -> bool:
+    """Whether what follows a read can be its default: after a comma only within the call that reads."""
+    if not rest.lstrip(" \t\n)]").startswith(","):
+        return True
+    return "(" in read and rest.lstrip().startswith(",")
 
 
 def _of_tag(code: str, match: re.Match[str]) -> tuple[str | None, bool]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.commands import is_remote_shell, kinds_of, logical_lines
 from trimtab.audit.facts.draft import Draft
+from trimtab.audit.facts.pushes import images_of, in_matrix, with_env
 from trimtab.audit.facts.text import join, parse_image
 from trimtab.yamlpos import Map, Scalar, Seq, Value
 
@@ -148,7 +149,7 @@ class WorkflowReader:
         if uses.startswith("./"):
             self.draft.refer(join("", uses), "local action", self.place(body.line_of("uses")))
         self.versions(step, job_body)
-        self.pushes(step, job, values)
+        self.pushes(step, job, values, job_body)
         return step
 
     def _block_start(self, body: Map, key: str, text: str) -> int:
@@ -194,7 +195,7 @@ class WorkflowReader:
         if known is not None and known.value:
             self.draft.versions.append(m.Version(product, known.value, known.place, "ci"))
 
-    def pushes(self, step: m.Step, job: str, values: Mapping[str, str]) -> None:
+    def pushes(self, step: m.Step, job: str, values: Mapping[str, str], job_body: Map) -> None:
         """Add the images that a step pushes."""
         if step.uses.startswith("docker/build-push-action"):
             context = join("", step.options.get("context", ".")) or ""
@@ -207,7 +208,7 @@ class WorkflowReader:
             pushed = step.options.get("push", "")
             if pushed and pushed != "false":
                 tags = [
-                    _with_env(tag.strip(), values)
+                    with_env(tag.strip(), values)
                     for tag in re.split(r"[\n,]", step.options.get("tags", ""))
                     if tag.strip()
                 ]
@@ -215,23 +216,25 @@ class WorkflowReader:
                     re.search(r"\$\{\{\s*(steps|needs|inputs|fromJSON|join)\b", tag) for tag in tags
                 )
                 place = self.place(step.option_lines.get("tags", step.place.line))
-                self.draft.pushes.append(m.Push(tuple(tags), place, job, context, resolved or "", computed))
+                images = tuple(images_of(tags, job_body, values))
+                self.draft.pushes.append(m.Push(tuple(tags), place, job, context, resolved or "", images, computed))
         for line, number in logical_lines(step.run, step.run_line):
-            self.shell_push(line, number, job, values)
+            for form in in_matrix(line, job_body):
+                self.shell_push(form, number, job, values)
 
     def shell_push(self, line: str, at: int, job: str, values: Mapping[str, str]) -> None:
         """Add the images that a command line pushes."""
         for match in re.finditer(r"\bdocker\s+(?:image\s+)?push\s+(?:-\S+\s+)*((?:\$\{\{[^{}]*\}\}|[^\s;&|])+)", line):
-            tag = _with_env(match[1].strip("\"'"), values)
+            tag = with_env(match[1].strip("\"'"), values)
             self.draft.pushes.append(m.Push((tag,), self.place(at), job, computed=bool(re.search(r"\$\{?[a-z]", tag))))
         if "kaniko" in line or "--destination" in line:
             destinations = re.findall(r"--destination[ =]+((?:\$\{\{[^}]*\}\}|[^\s;&|])+)", line)
-            tags = tuple(_with_env(tag.strip("\"'"), values) for tag in destinations)
+            tags = tuple(with_env(tag.strip("\"'"), values) for tag in destinations)
             if tags:
                 self.draft.pushes.append(m.Push(tags, self.place(at), job))
         if re.search(r"\bdocker\s+buildx\s+build\b", line) and "--push" in line:
             tags = tuple(
-                _with_env(tag.strip("\"'"), values)
+                with_env(tag.strip("\"'"), values)
                 for tag in re.findall(r"(?:-t|--tag)[ =]+((?:\$\{\{[^{}]*\}\}|[^\s;&|])+)", line)
             )
             self.draft.pushes.append(m.Push(tags, self.place(at), job, computed=not tags))
@@ -271,12 +274,6 @@ def script_references(draft: Draft, line: str, place: m.Place, directory: str) -
             r"\bapply\b.{0,500}?\s(?:-f|-k|--filename|--kustomize)[ =]([\w./-]+)(?=$|[\s;&|])", line
         ):
             draft.refer(join(directory, match[1]), "manifest", place)
-
-
-def _with_env(text: str, values: Mapping[str, str]) -> str:
-    """`text` with the workflow's own env values filled in, in both spellings."""
-    text = re.sub(r"\$\{\{\s*env\.(\w+)\s*\}\}", lambda match: values.get(match[1], match[0]), text)
-    return re.sub(r"\$\{?([A-Z_][A-Z0-9_]*)\}?", lambda match: values.get(match[1], match[0]), text)
 
 
 def step_kinds(step: m.Step) -> set[str]:

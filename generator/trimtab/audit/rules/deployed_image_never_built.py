@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Facts, Image, Place
 from trimtab.audit.facts.products import is_third_party
+from trimtab.audit.facts.text import directory_of
 from trimtab.audit.finding import Finding, Rule
 
 
@@ -15,28 +16,23 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901
     """One finding per deployed image that resembles a pushed one without being it."""
     pushed: dict[str, list[tuple[Place, str]]] = {}
     for push in facts.pushes:
-        for tag in push.tags:
+        for tag in (*push.images, *push.tags):
             name = _name(tag)
             if name:
                 pushed.setdefault(name, []).append((push.place, name))
     if not pushed:
         return
+    contexts = _by_context(facts)
     deployed: dict[str, list[tuple[Place, str]]] = {}
     for container in facts.containers:
         image = container.image
-        if (
-            image
-            and container.build is None
-            and not container.partial
-            and "tpl-" not in image.text
-            and not is_third_party(image.repository)
-        ):
+        if image and container.build is None and "tpl-" not in image.text and not is_third_party(image.repository):
             deployed.setdefault(_plain(image), []).append((image.place, _plain(image)))
     for name, places in sorted(deployed.items()):
         if not name or any(_same(name, other) for other in pushed):
             continue
         base = name.rsplit("/", 1)[-1]
-        near = [
+        near = contexts.get(name, []) or [
             other for other in pushed if other not in deployed and _near(base, other.rsplit("/", 1)[-1], name, other)
         ]
         if not near:
@@ -45,8 +41,29 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901
             yield RULE.finding(
                 f"{name} is deployed, but {near[0]} is what is pushed",
                 [*places, *(place for other in near for place in pushed[other])],
-                confidence="high" if near[0].rsplit("/", 1)[-1] == base else "medium",
+                confidence="high" if near[0].rsplit("/", 1)[-1] == base or name in contexts else "medium",
             )
+
+
+def _by_context(facts: Facts) -> dict[str, list[str]]:
+    """Deployed name -> what is pushed from the source of the service that runs it, where that is in the same place."""
+    found: dict[str, list[str]] = {}
+    for service in facts.services:
+        if service.root is None:
+            continue
+        names = [
+            name
+            for push in facts.pushes
+            if push.context == service.root or (push.dockerfile and directory_of(push.dockerfile) == service.root)
+            for tag in (*push.images, *push.tags)
+            if (name := _name(tag))
+        ]
+        for container in service.containers:
+            name = _plain(container.image) if container.image else ""
+            same = [other for other in names if other.rpartition("/")[0] == name.rpartition("/")[0]]
+            if name and same and container.build is None and len({*names}) == 1:
+                found[name] = same
+    return found
 
 
 def _sole_rest(

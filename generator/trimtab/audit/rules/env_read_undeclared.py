@@ -14,7 +14,7 @@ from trimtab.audit.facts.query import own_variables
 from trimtab.audit.finding import Finding, Rule
 
 # Set by platforms, shells and build tools rather than by a repository's own files.
-_AMBIENT = re.compile(
+AMBIENT = re.compile(
     r"^(?:PATH|HOME|USER|PWD|SHELL|TERM|LANG|TZ|TMPDIR|TEMP|TMP|HOSTNAME|CI|NODE_ENV|DEBUG|MODE|DEV|PROD|SSR|BASE_URL|NO_COLOR|FORCE_COLOR|PORT|HOST|EDITOR|"
     r"GITHUB_\w+|CI_\w+|VERCEL\w*|NETLIFY\w*|HEROKU\w*|RENDER\w*|FLY_\w+|RAILWAY\w*|CARGO_\w+|OUT_DIR|RUST_\w+|PYTHON\w*|GOPATH|GOOS|GOARCH|JAVA_\w+|"
     r"npm_\w+|KUBERNETES_\w+|AWS_\w+|GOOGLE_APPLICATION_CREDENTIALS|K_SERVICE|K_REVISION|FUNCTION_\w+|NEXT_RUNTIME|NEXT_PHASE|ANALYZE|STORYBOOK\w*|"
@@ -59,7 +59,7 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
                 not name.isupper()
                 or name in declared
                 or name in text
-                or _AMBIENT.match(name)
+                or AMBIENT.match(name)
                 or "scripts/" in reads[0].place.path
             ):
                 continue

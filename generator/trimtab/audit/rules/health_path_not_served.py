@@ -41,7 +41,7 @@ def check(facts: Facts) -> Iterator[Finding]:
             path = (probe.path or "/").split("?")[0].rstrip("/")
             last = path.rsplit("/", 1)[-1]
             if _HEALTH.search(last) and not _served(path, last, service, facts):
-                wanted.setdefault(path, []).append((probe.place, path))
+                wanted.setdefault(path, []).append((probe.path_place or probe.place, path))
         for path, places in sorted(wanted.items()):
             near = [
                 (route.place, route.path)

@@ -25,8 +25,6 @@ def check(facts: Facts) -> Iterator[Finding]:
                 for item in container.env
                 if item.name.startswith(BUILD_TIME_PREFIXES) and item.name not in args and item.origin != "envfile"
             ]
-        declared = {arg.name for dockerfile in service.dockerfiles for arg in (*dockerfile.args, *dockerfile.env)}
-        late = [item for item in late if item.name not in declared]
         if late and service.dockerfiles and _bundles(service) and not _scripted(service.root, facts):
             yield RULE.finding(
                 f"{service.name}: {', '.join(sorted({item.name for item in late}))} set at run time, after the bundle is built",  # noqa: E501
@@ -66,8 +64,8 @@ RULE = Rule(
     area="Environment Variables Consistency",
     title="A build-time variable is set at run time",
     what="Looks for `VITE_`, `NEXT_PUBLIC_` and similar variables in the environment of containers "
-    "whose image bundles the frontend, where neither "
-    "build arguments nor the Dockerfile give them. Development servers read them at run time and are left out.",
+    "whose image bundles the frontend, whether or not the Dockerfile takes them as build arguments; a compose service "
+    "that gives its build the same is left out, and so are development servers, which read them at run time.",
     why="The bundle was built without the value: the browser gets `undefined`, whatever the container is given.",
     example="""frontend:
   build: ./frontend

@@ -22,7 +22,18 @@ def check(facts: Facts) -> Iterator[Finding]:
             if not one.patch and all(one.pod_labels.get(key) == value for key, value in service.selector.items())
         ]
         if matched:
-            yield from _ports(service, matched)
+            names = {one.name for one in matched}
+            yield from _ports(
+                service,
+                [
+                    *matched,
+                    *(
+                        one
+                        for one in facts.workloads
+                        if one.patch and one.name in names and one.environment == service.environment != ""
+                    ),
+                ],
+            )
     by_name: dict[str, list[KubeService]] = {}
     for service in facts.kube_services:
         by_name.setdefault(service.name, []).append(service)

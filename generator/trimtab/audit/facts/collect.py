@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trimtab.audit.facts import (
+    argocd,
     charts,
     compose,
     conffiles,
@@ -220,7 +221,7 @@ class _Gatherer:
             take(body)
 
     def _kubernetes(self, path: str, text: str, group: str, *, chart: bool) -> None:
-        if helm.is_template(text) and not chart:
+        if helm.is_template(text) and not chart and "kind: ApplicationSet" not in text:
             text = helm.fill(text, None)
         documents = load_all(text)
         for error in documents.errors:
@@ -296,6 +297,7 @@ class _Gatherer:
                 draft.objects.append(
                     m.KubeObject(kind, name, "", place, environment_of(path), {}, made, group_of(path))
                 )
+        draft.references.extend(argocd.references(draft))
         kustomize.Kustomizations(draft, {path: group_of(path) for path, _ in draft.kustomizations}).read()
         draft.workloads = variants.resolved(draft.workloads, draft.objects)
         env_files = {item.path: item for item in draft.env_files}

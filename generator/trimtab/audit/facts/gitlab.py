@@ -10,9 +10,10 @@ from trimtab.audit.facts import model as m
 from trimtab.audit.facts.commands import logical_lines
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.products import RUNTIMES, product_of_image
+from trimtab.audit.facts.pushes import PushReader
 from trimtab.audit.facts.secrets import note_secret
 from trimtab.audit.facts.text import parse_image
-from trimtab.audit.facts.workflow import WorkflowReader, script_references, step_kinds
+from trimtab.audit.facts.workflow import script_references, step_kinds
 from trimtab.yamlpos import Map, Scalar, Seq, Value
 
 _DEFAULTS = ("before_script", "after_script", "artifacts")
@@ -37,7 +38,7 @@ def read(draft: Draft, path: str, body: Map) -> None:
 class _Pipeline:
     def __init__(self, draft: Draft, path: str, body: Map) -> None:
         self.draft, self.path, self.body = draft, path, body
-        self.shell = WorkflowReader(draft, path)
+        self.pushes = PushReader(draft, path)
         self.whole = "/" not in path  # a part does not hold all that its jobs refer to
         self.broken: list[tuple[str, str, str, m.Place]] = []
         self.values: dict[str, str] = {}
@@ -153,7 +154,7 @@ class _Pipeline:
         yield m.Step("", self.place(line), run=str(entry), run_line=first)
         for text, at in logical_lines(entry, first):
             self.draft.commands.append(m.Command(text, self.place(at), "workflow", job))
-            self.shell.shell_push(text, at, job, {**self.values, **self.own})
+            self.pushes.shell(text, at, job, {**self.values, **self.own})
             script_references(self.draft, text, self.place(at), "")
 
     def image(self, value: Value) -> None:

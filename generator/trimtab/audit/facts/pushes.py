@@ -6,11 +6,22 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 
+from trimtab.audit.facts import model as m
+from trimtab.audit.facts.commands import logical_lines
+from trimtab.audit.facts.draft import Draft
+from trimtab.audit.facts.text import join
 from trimtab.yamlpos import Map, Scalar
 
 MAX_FORMS = 50
 _STEP = re.compile(r"\$\{\{\s*steps\.([\w-]+)\.outputs\.tags\s*\}\}")
 _MATRIX = re.compile(r"\$\{\{\s*matrix\.([\w-]+)\s*\}\}")
+
+_WORD = r"((?:\$\{\{[^{}]*\}\}|[^\s;&|])+)"
+_PUSH = re.compile(rf"\bdocker\s+(?:image\s+)?push\s+(?:-\S+\s+)*{_WORD}")
+_BUILD = re.compile(r"\b(?:docker|podman|buildah)\s+(?:buildx\s+|image\s+)?build\b([^;&|]{0,2000})")
+_TAG = re.compile(rf"(?:\s-t|--tag)[ =]+{_WORD}")
+_LAST = re.compile(r"\s([\w.][\w./-]*)\s*$")
+_FILE = re.compile(r"\s(?:-f|--file)[ =]+([\w./-]+)")
 
 
 def with_env(text: str, values: Mapping[str, str]) -> str:
@@ -44,7 +55,7 @@ def images_of(tags: list[str], job: Map, values: Mapping[str, str]) -> Iterator[
         step = _STEP.search(tag)
         written = [tag] if step is None else _metadata(step[1], job)
         for one in written:
-            yield from in_matrix(with_env(one, values), job)
+            yield with_env(one, values)
 
 
 def _metadata(name: str, job: Map) -> list[str]:
@@ -54,3 +65,92 @@ def _metadata(name: str, job: Map) -> list[str]:
             text = str(images) if isinstance(images, Scalar) else ""
             return [one.strip().removeprefix("name=") for one in re.split(r"[\n,]", text) if one.strip()]
     return []
+
+
+class PushReader:
+    """The pushes of one workflow. What a command builds is kept until a command pushes it."""
+
+    def __init__(self, draft: Draft, path: str) -> None:
+        """Take where facts go and the file's path."""
+        self.draft = draft
+        self.path = path
+        self.built: dict[tuple[str, str], tuple[list[str], str, str]] = {}  # (job, repository): tags, context, file
+
+    def step(self, step: m.Step, job: str, values: Mapping[str, str], job_body: Map) -> None:
+        """Add the images that a step of a GitHub workflow pushes."""
+        if step.uses.startswith("docker/build-push-action"):
+            self._action(step, job, values, job_body)
+        for line, number in logical_lines(step.run, step.run_line):
+            for form in in_matrix(line, job_body):
+                self.shell(form, number, job, values, step.directory)
+
+    def _action(self, step: m.Step, job: str, values: Mapping[str, str], job_body: Map) -> None:
+        context, dockerfile = step.options.get("context", "."), step.options.get("file", "")
+        at = m.Place(self.path, step.option_lines.get("file", step.option_lines.get("context", step.place.line)))
+        resolved = _dockerfile(context, dockerfile)
+        if resolved and "{{" not in context + dockerfile and "$" not in resolved:
+            self.draft.refer(resolved, "Dockerfile", at)
+        if step.options.get("push", "") in ("", "false"):
+            return
+        written = [tag.strip() for tag in re.split(r"[\n,]", step.options.get("tags", "")) if tag.strip()]
+        tags = [with_env(tag, values) for tag in written]
+        computed = not tags or any(re.search(r"\$\{\{\s*(steps|needs|inputs|fromJSON|join)\b", tag) for tag in tags)
+        place = m.Place(self.path, step.option_lines.get("tags", step.place.line))
+        images = " ".join(images_of(tags, job_body, values))
+        for form in in_matrix("\n".join((context, dockerfile, images)), job_body):
+            home, file, names = form.split("\n")
+            self.draft.pushes.append(
+                m.Push(
+                    tuple(tags),
+                    place,
+                    job,
+                    join("", home) or "",
+                    _dockerfile(home, file),
+                    tuple(names.split(" ")) if names else (),
+                    computed,
+                )
+            )
+
+    def shell(self, line: str, at: int, job: str, values: Mapping[str, str], directory: str = "") -> None:
+        """Add the images that a command line pushes, with the tags that one before it gave them."""
+        place = m.Place(self.path, at)
+        for match in _BUILD.finditer(line):
+            self._build(match[1], place, job, values, directory)
+        for match in _PUSH.finditer(line):
+            tag = with_env(match[1].strip("\"'"), values)
+            tags, context, dockerfile = self.built.get((job, _repository(tag)), ([tag], "", ""))
+            tags = tags if "--all-tags" in match[0] or " -a " in match[0] else [tag]
+            computed = any(re.search(r"\$\{?[a-z]", one) for one in tags)
+            self.draft.pushes.append(m.Push(tuple(tags), place, job, context, dockerfile, computed=computed))
+        if "kaniko" in line or "--destination" in line:
+            found = re.findall(rf"--destination[ =]+{_WORD}", line)
+            tags = [with_env(tag.strip("\"'"), values) for tag in found]
+            if tags:
+                self.draft.pushes.append(m.Push(tuple(tags), place, job))
+
+    def _build(self, text: str, place: m.Place, job: str, values: Mapping[str, str], directory: str) -> None:
+        tags = [with_env(tag.strip("\"'"), values) for tag in _TAG.findall(text)]
+        written = with_env(text, values).replace('"', "").replace("'", "")
+        last, file = _LAST.search(written), _FILE.search(written)
+        home = join(directory if "$" not in directory else "", last[1]) if last else None
+        context = home if home is not None and home != "." else ""
+        dockerfile = (join("", file[1]) or "") if file else _dockerfile(context, "") if home is not None else ""
+        if "--push" in text:
+            self.draft.pushes.append(m.Push(tuple(tags), place, job, context, dockerfile, computed=not tags))
+            return
+        for tag in tags:
+            known = self.built.setdefault((job, _repository(tag)), ([], context, dockerfile))
+            known[0].append(tag)
+
+
+def _repository(tag: str) -> str:
+    head, sign, last = tag.rpartition("/")
+    return f"{head}{sign}{last.partition(':')[0]}"
+
+
+def _dockerfile(context: str, file: str) -> str:
+    """The Dockerfile of a build, relative to the root; "" where it is remote or not known."""
+    if "://" in context or "{{" in context + file or "$" in context + file:
+        return ""
+    home = join("", context) or ""
+    return (join("", file) or "") if file else (f"{home}/Dockerfile" if home else "Dockerfile")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.commands import is_remote_shell, kinds_of, logical_lines
 from trimtab.audit.facts.draft import Draft
-from trimtab.audit.facts.pushes import images_of, in_matrix, with_env
+from trimtab.audit.facts.pushes import PushReader
 from trimtab.audit.facts.text import join, parse_image
 from trimtab.yamlpos import Map, Scalar, Seq, Value
 
@@ -49,6 +49,7 @@ class WorkflowReader:
         self.draft = draft
         self.path = path
         self.known: dict[str, m.EnvVar] = {}
+        self.pushes = PushReader(draft, path)
 
     def place(self, line: int) -> m.Place:
         """A line of this file."""
@@ -149,7 +150,7 @@ class WorkflowReader:
         if uses.startswith("./"):
             self.draft.refer(join("", uses), "local action", self.place(body.line_of("uses")))
         self.versions(step, job_body)
-        self.pushes(step, job, values, job_body)
+        self.pushes.step(step, job, values, job_body)
         return step
 
     def _block_start(self, body: Map, key: str, text: str) -> int:
@@ -194,50 +195,6 @@ class WorkflowReader:
         known = self.known.get(name)
         if known is not None and known.value:
             self.draft.versions.append(m.Version(product, known.value, known.place, "ci"))
-
-    def pushes(self, step: m.Step, job: str, values: Mapping[str, str], job_body: Map) -> None:
-        """Add the images that a step pushes."""
-        if step.uses.startswith("docker/build-push-action"):
-            context = join("", step.options.get("context", ".")) or ""
-            dockerfile = step.options.get("file", "")
-            resolved = join("", dockerfile) if dockerfile else (f"{context}/Dockerfile" if context else "Dockerfile")
-            remote = "://" in step.options.get("context", "") or "{{" in step.options.get("context", "") + dockerfile
-            at = self.place(step.option_lines.get("file", step.option_lines.get("context", step.place.line)))
-            if not remote and resolved and "{{" not in resolved and "$" not in resolved:
-                self.draft.refer(resolved, "Dockerfile", at)
-            pushed = step.options.get("push", "")
-            if pushed and pushed != "false":
-                tags = [
-                    with_env(tag.strip(), values)
-                    for tag in re.split(r"[\n,]", step.options.get("tags", ""))
-                    if tag.strip()
-                ]
-                computed = not tags or any(
-                    re.search(r"\$\{\{\s*(steps|needs|inputs|fromJSON|join)\b", tag) for tag in tags
-                )
-                place = self.place(step.option_lines.get("tags", step.place.line))
-                images = tuple(images_of(tags, job_body, values))
-                self.draft.pushes.append(m.Push(tuple(tags), place, job, context, resolved or "", images, computed))
-        for line, number in logical_lines(step.run, step.run_line):
-            for form in in_matrix(line, job_body):
-                self.shell_push(form, number, job, values)
-
-    def shell_push(self, line: str, at: int, job: str, values: Mapping[str, str]) -> None:
-        """Add the images that a command line pushes."""
-        for match in re.finditer(r"\bdocker\s+(?:image\s+)?push\s+(?:-\S+\s+)*((?:\$\{\{[^{}]*\}\}|[^\s;&|])+)", line):
-            tag = with_env(match[1].strip("\"'"), values)
-            self.draft.pushes.append(m.Push((tag,), self.place(at), job, computed=bool(re.search(r"\$\{?[a-z]", tag))))
-        if "kaniko" in line or "--destination" in line:
-            destinations = re.findall(r"--destination[ =]+((?:\$\{\{[^}]*\}\}|[^\s;&|])+)", line)
-            tags = tuple(with_env(tag.strip("\"'"), values) for tag in destinations)
-            if tags:
-                self.draft.pushes.append(m.Push(tags, self.place(at), job))
-        if re.search(r"\bdocker\s+buildx\s+build\b", line) and "--push" in line:
-            tags = tuple(
-                with_env(tag.strip("\"'"), values)
-                for tag in re.findall(r"(?:-t|--tag)[ =]+((?:\$\{\{[^{}]*\}\}|[^\s;&|])+)", line)
-            )
-            self.draft.pushes.append(m.Push(tags, self.place(at), job, computed=not tags))
 
 
 def script_references(draft: Draft, line: str, place: m.Place, directory: str) -> None:  # noqa: C901

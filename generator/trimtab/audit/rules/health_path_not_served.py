@@ -10,6 +10,11 @@ from trimtab.audit.facts.model import Facts, Place, Probe, Service
 from trimtab.audit.finding import Finding, Rule
 
 _HEALTH = re.compile(r"health|live|ready|ping|alive|heartbeat|status|^up$", re.IGNORECASE)
+_ROUTE_FILE = re.compile(
+    r"(?:^|/)(?:app/(?:[^/]+/)*(?:health|live|ready|ping|status)[^/]*/route\.[jt]s$|"
+    r"(?:pages|server)/api/(?:[^/]+/)*(?:health|live|ready|ping|status)[^/]*\.[jt]s$|"
+    r"routes/(?:[^/]+/)*(?:health|live|ready|ping|status)[^/]*/\+server\.[jt]s$)"
+)
 _LIBRARIES = (
     "actuator",
     "django-health-check",
@@ -31,9 +36,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     for service in facts.services:
         if (
             service.root is None
-            or service.framework in FRONTENDS
-            or service.role == "frontend"
-            or not _readable(service)
+            or ((service.framework in FRONTENDS or service.role == "frontend") and not _routes_by_files(service, facts))
+            or not (_readable(service) or _routes_by_files(service, facts))
         ):
             continue
         wanted: dict[str, list[tuple[Place, str]]] = {}
@@ -47,7 +51,7 @@ def check(facts: Facts) -> Iterator[Finding]:
                 (route.place, route.path)
                 for route in service.routes
                 if route.path.startswith("/") and _HEALTH.search(route.path)
-            ]
+            ] or [(Place(one, 1), one) for one in _routes_by_files(service, facts)]
             yield RULE.finding(
                 f"Health checks of {service.name} ask {path}, which its source does not serve",
                 [*places, *near[:5]],
@@ -70,6 +74,26 @@ def _readable(service: Service) -> bool:
     if any(word in name for name in libraries for word in _LIBRARIES):
         return False
     return bool(service.binds or service.reads or service.routes) and bool(service.framework)
+
+
+def _routes_by_files(service: Service, facts: Facts) -> list[str]:
+    """The files that serve health checks, where a framework serves each file below a directory under its own path."""
+    if service.framework not in ("next", "nuxt", "sveltekit"):
+        return []
+    roots: dict[str, list[str]] = facts.once("route files", lambda: _route_files(facts))
+    return roots.get(service.root or "", [])
+
+
+def _route_files(facts: Facts) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    roots = {one.root for one in facts.services if one.root is not None}
+    for path in sorted(facts.files):
+        if _ROUTE_FILE.search(path):
+            directory = path
+            while directory and directory not in roots:
+                directory = directory.rpartition("/")[0]
+            found.setdefault(directory, []).append(path)
+    return found
 
 
 def _served(path: str, last: str, service: Service, facts: Facts) -> bool:

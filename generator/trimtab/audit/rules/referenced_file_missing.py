@@ -14,7 +14,15 @@ from trimtab.errors import some
 
 _CONFIGURATION = (".conf", ".yml", ".yaml", ".sql", ".sh", ".toml", ".ini", ".cnf", ".json", ".template")
 _GENERATED = ("env file",)
-_GRAVE = ("Dockerfile", "build context", "kustomize resource", "compose file", "migration directory")
+_GRAVE = (
+    "Dockerfile",
+    "build context",
+    "kustomize resource",
+    "compose file",
+    "migration directory",
+    "Argo CD source",
+    "values file",
+)
 
 
 def check(facts: Facts) -> Iterator[Finding]:

@@ -126,3 +126,64 @@ def test_defaults_of_struct_tags(tag, default):
     facts = collect(Repo.from_texts({"main.go": f"package main\n\ntype C struct {{\n\tPort string {tag}\n}}\n"}))
     (one,) = facts.reads
     assert (one.name, one.default, one.required) == ("PORT", default, default is None)
+
+
+def test_a_job_is_one_shell_and_names_scripts_without_a_dot():
+    named = PIPELINE.replace(
+        "- go test ./...", "- ci/lint.sh\n    - cd api\n    - ci/test.sh\n    - cd $SOMEWHERE\n    - ci/more.sh"
+    )
+    missing = {value for rule, _, value in found(named) if rule == "referenced-file-missing"}
+    assert missing == {"ci/lint.sh", "api/ci/test.sh"}
+
+
+def test_the_jobs_of_a_matrix_push_an_image_each():
+    pipeline = """\
+build:
+  parallel:
+    matrix:
+      - SERVICE: [api, web]
+        REGION: eu
+  script:
+    - docker push "$CI_REGISTRY_IMAGE/$SERVICE:$CI_COMMIT_TAG"
+"""
+    files = {
+        ".gitlab-ci.yml": pipeline,
+        "api/Dockerfile": "FROM scratch\n",
+        "api/go.mod": "module acme/api\n",
+        "docker-compose.yml": "services:\n  api:\n    build: ./api\n    image: registry.acme.dev/shop/api:dev\n",
+        "compose.prod.yml": "services:\n  api:\n    image: registry.acme.dev/shop/{0}:1.2.0\n",
+    }
+
+    def deployed(name):
+        tree = {**files, "compose.prod.yml": files["compose.prod.yml"].format(name)}
+        return audit_repo(Repo.from_texts(tree), Options(rules=("deployed-image-never-built",))).findings
+
+    assert deployed("api") == ()
+    (finding,) = deployed("backend")
+    assert [place.value for place in finding.locations] == ["registry.acme.dev/shop/backend", "$CI_REGISTRY_IMAGE/api"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "branch", "reported"),
+    [
+        ('[{ if: $CI_COMMIT_BRANCH == "main" }, { if: $CI_COMMIT_TAG }]', "master", True),
+        ('[{ if: $CI_COMMIT_BRANCH == "main" }, { if: $CI_COMMIT_TAG }]', "main", False),
+        ('[{ if: $CI_COMMIT_BRANCH == "main" }, { if: $CI_COMMIT_BRANCH }]', "master", False),
+        ("[{ if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH }]", "master", False),
+    ],
+)
+def test_a_job_on_a_branch_that_starts_no_pipeline(rules, branch, reported):
+    pipeline = f'workflow:\n  rules: {rules}\n{PIPELINE}  rules:\n    - if: $CI_COMMIT_BRANCH == "{branch}"\n'
+    assert ("unreachable-job" in {rule for rule, _, _ in found(pipeline)}) == reported
+
+
+def test_two_systems_that_both_deploy():
+    other = "on: [push]\njobs:\n  it:\n    runs-on: ubuntu-24.04\n    steps:\n      - run: {0}\n"
+
+    def overlap(command):
+        tree = {**FILES, ".gitlab-ci.yml": PIPELINE, ".github/workflows/ci.yml": other.format(command)}
+        return audit_repo(Repo.from_texts(tree), Options(rules=("overlapping-workflows",))).findings
+
+    (finding,) = overlap("helm upgrade --install orders chart -f chart/values-production.yaml")
+    assert {place.path for place in finding.locations} == {".gitlab-ci.yml", ".github/workflows/ci.yml"}
+    assert overlap("go test ./...") == ()

@@ -39,7 +39,15 @@ def _environment(name: str, environment: str) -> Document:
 
 @pytest.mark.parametrize(("name", "environment"), ARGO)
 def test_waves_bring_needs_then_migrations_then_services(name: str, environment: str) -> None:
-    needs = ("Namespace", "ConfigMap", "ServiceAccount", "NetworkPolicy", "ExternalSecret", "StatefulSet", "PersistentVolumeClaim")
+    needs = (
+        "Namespace",
+        "ConfigMap",
+        "ServiceAccount",
+        "NetworkPolicy",
+        "ExternalSecret",
+        "StatefulSet",
+        "PersistentVolumeClaim",
+    )
     assert {_wave(d) for d in documents(name, environment, *needs)} == {-2}
     for store in documents(name, environment, "StatefulSet"):
         assert _wave(one(name, environment, "Service", store["metadata"]["name"])) == -2

@@ -29,13 +29,13 @@ from trimtab.audit.facts import (
     workflow,
 )
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts.commands import INDEX, SCHEMA, logical_lines, makefile_lines, with_assignments
+from trimtab.audit.facts.commands import INDEX, SCHEMA, logical_lines, makefile_lines, migration_of, with_assignments
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.interest import is_interesting
 from trimtab.audit.facts.naming import environment_of, is_auxiliary
 from trimtab.audit.facts.secrets import note_secret
 from trimtab.audit.facts.services import match_services
-from trimtab.audit.facts.text import directory_of, urls
+from trimtab.audit.facts.text import directory_of, join, urls
 from trimtab.repo import Repo
 from trimtab.yamlpos import Map, load_all
 
@@ -137,7 +137,14 @@ class _Gatherer:
     def _script(self, path: str, text: str) -> None:
         base = path.rsplit("/", 1)[-1]
         lines = with_assignments(logical_lines(text))
-        self.draft.extend_commands(m.Command(line, m.Place(path, number), "script", base) for line, number in lines)
+        commands = [m.Command(line, m.Place(path, number), "script", base) for line, number in lines]
+        self.draft.extend_commands(commands)
+        if re.search(r"(?m)(?:^|[\s;&(])(?:cd|pushd)\s", text):
+            return
+        for command in commands:  # it starts in the root or in the script's own folder: nobody says which
+            for match in workflow.MIGRATION_FOLDER.finditer(command.text) if migration_of(command) else ():
+                if not self.repo.exists(join(directory_of(path), match[1]) or "."):
+                    self.draft.refer(join("", match[1]), "migration directory", command.place)
 
     def _makefile(self, path: str, text: str) -> None:
         lines = makefile_lines(text)

@@ -4,7 +4,9 @@ Source: GitLab's CI/CD YAML syntax reference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import islice, product
 
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.commands import logical_lines
@@ -12,7 +14,7 @@ from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.products import RUNTIMES, product_of_image
 from trimtab.audit.facts.pushes import PushReader
 from trimtab.audit.facts.secrets import note_secret
-from trimtab.audit.facts.text import parse_image
+from trimtab.audit.facts.text import join, parse_image
 from trimtab.audit.facts.workflow import script_references, step_kinds
 from trimtab.yamlpos import Map, Scalar, Seq, Value
 
@@ -21,6 +23,7 @@ _WORDS = frozenset(
     {*_DEFAULTS[:2], "stages", "variables", "include", "default", "workflow", "image", "services", "cache", "spec"}
 )
 _STAGES = (".pre", "build", "test", "deploy", ".post")
+_MOST_JOBS = 200  # GitLab's own limit of a matrix
 _MAX_PARENTS = 12  # GitLab allows eleven levels of `extends`
 
 
@@ -43,6 +46,7 @@ class _Pipeline:
         self.broken: list[tuple[str, str, str, m.Place]] = []
         self.values: dict[str, str] = {}
         self.own: dict[str, str] = {}  # those of the job that is being read
+        self.directory = ""  # where the job's shell is; "$" when that is not known
 
     def place(self, line: int) -> m.Place:
         return m.Place(self.path, line)
@@ -63,7 +67,16 @@ class _Pipeline:
         self.services(default.get("services") or self.body.get("services"))
         limits = {"stages": stages}
         self.draft.workflows.append(
-            m.Workflow(self.path, self.path, "gitlab", {"push": ()}, limits, jobs, env, tuple(self.broken))
+            m.Workflow(
+                self.path,
+                self.path,
+                "gitlab",
+                {"push": _branches(self.body.map("workflow"))[0]},
+                limits,
+                jobs,
+                env,
+                tuple(self.broken),
+            )
         )
 
     def include(self, entry: Value, line: int) -> None:
@@ -108,11 +121,13 @@ class _Pipeline:
 
     def job(self, name: str, body: Map, stages: tuple[str, ...]) -> m.Job:
         self.own = {item.name: item.value for item in self.variables(body) if item.value}
+        self.directory = ""
+        combinations = list(_combinations(body))
         steps = [
             step
             for key in ("before_script", "script", "after_script")
             for entry, line in _entries(body.get(key), body.line_of(key))
-            for step in self.steps(name, entry, line)
+            for step in self.steps(name, entry, line, combinations)
         ]
         if body.get("artifacts"):
             steps.append(m.Step("artifacts", self.place(body.line_of("artifacts")), uses="actions/upload-artifact"))
@@ -122,6 +137,7 @@ class _Pipeline:
         if self.whole and stage not in {".pre", ".post", *(stages or _STAGES)} and "$" not in stage:
             self.broken.append((name, "is of the stage", stage, self.place(body.line_of("stage"))))
         target = body.get("environment")
+        branches, condition = _branches(body)
         kinds = frozenset(kind for step in steps for kind in step_kinds(step))
         if stage.startswith("deploy") and target:
             kinds |= {"deploy"}
@@ -130,6 +146,8 @@ class _Pipeline:
             name,
             self.place(self.body.line_of(name)),
             tuple(self.needs(body)),
+            " && ".join(f"github.ref_name == '{one}'" for one in branches[:1] if len(branches) == 1),
+            self.place(condition),
             environment=str(target if isinstance(target, Scalar) else body.map("environment").text("name") or ""),
             steps=tuple(steps),
             kinds=kinds,
@@ -143,28 +161,33 @@ class _Pipeline:
             elif isinstance(entry, Map) and entry.text("job") and not {"project", "pipeline", "optional"} & set(entry):
                 yield str(entry.text("job")), self.place(entry.line_of("job"))
 
-    def steps(self, job: str, entry: Value, line: int) -> Iterator[m.Step]:
+    def steps(self, job: str, entry: Value, line: int, combinations: list[dict[str, str]]) -> Iterator[m.Step]:
         """What one entry of a script runs; a list within the list is what an alias gives."""
         if isinstance(entry, Seq):
             for inner, at in entry.lined():
-                yield from self.steps(job, inner, at)
+                yield from self.steps(job, inner, at, combinations)
         if not isinstance(entry, Scalar):
             return
         first = line + (1 if "\n" in entry.strip() and not entry.plain else 0)
         yield m.Step("", self.place(line), run=str(entry), run_line=first)
         for text, at in logical_lines(entry, first):
             self.draft.commands.append(m.Command(text, self.place(at), "workflow", job))
-            self.pushes.shell(text, at, job, {**self.values, **self.own})
-            script_references(self.draft, text, self.place(at), "")
+            for values in combinations:
+                self.pushes.shell(text, at, job, {**self.values, **self.own, **values})
+            script_references(self.draft, text, self.place(at), self.directory)
+            moved = re.search(r"(?:^|&&|;)\s*cd\s+([\w./-]+|\S+)", text)
+            if moved:  # a job is one shell: what follows runs there
+                inside = join(self.directory, moved[1])
+                self.directory = "$" if inside is None else inside
 
     def image(self, value: Value) -> None:
         """Note the version of the runtime that a job runs in."""
         written = value if isinstance(value, Scalar) else value.text("name") if isinstance(value, Map) else None
         if written:
             image = parse_image(written, self.place(written.line), self.values)
-            product = product_of_image(image.repository)
-            if product in RUNTIMES and image.tag[:1].isdigit():
-                self.draft.versions.append(m.Version(product, image.tag, image.place, "ci"))
+            runtime = product_of_image(image.repository)
+            if runtime in RUNTIMES and image.tag[:1].isdigit():
+                self.draft.versions.append(m.Version(runtime, image.tag, image.place, "ci"))
 
     def services(self, value: Value) -> None:
         """Note the versions of the datastores that run beside a job."""
@@ -172,6 +195,38 @@ class _Pipeline:
             written = entry if isinstance(entry, Scalar) else entry.text("name") if isinstance(entry, Map) else None
             if written:
                 self.draft.versions_from(parse_image(written, self.place(written.line)), "", "test")
+
+
+_ON_BRANCH = re.compile(r"\s*\$CI_COMMIT_(?:BRANCH|REF_NAME)\s*==\s*[\"']([\w./-]+)[\"']\s*")
+_NO_BRANCH = re.compile(r"\s*(?:\$CI_COMMIT_TAG|\$CI_PIPELINE_SOURCE\s*==\s*[\"']merge_request_event[\"'])\s*(?:=~.*)?")
+
+
+def _branches(body: Map) -> tuple[tuple[str, ...], int]:
+    """The only branches on which the `rules` of a pipeline or a job hold, with their line; none when any may do."""
+    found: list[str] = []
+    for rule in body.maps("rules"):
+        condition = rule.text("if")
+        if condition is None or str(rule.text("when")) == "never":
+            return (), 0
+        branch = _ON_BRANCH.fullmatch(condition)
+        if branch:
+            found.append(branch[1])
+        elif not _NO_BRANCH.fullmatch(condition):
+            return (), 0
+    return tuple(found), body.line_of("rules")
+
+
+def _combinations(body: Map) -> Iterator[dict[str, str]]:
+    """The variables of each job that `parallel: matrix` makes of one; one without any when there is none."""
+    made = False
+    for one in body.map("parallel").maps("matrix"):
+        names = [name for name in one if name]
+        choices = [[str(value) for value, _ in _entries(one.get(name), 0)] for name in names]
+        for chosen in islice(product(*choices), _MOST_JOBS):
+            made = True
+            yield dict(zip(names, chosen, strict=True))
+    if not made:
+        yield {}
 
 
 def _entries(value: Value, line: int) -> list[tuple[Value, int]]:

@@ -73,6 +73,14 @@ def commands_by_path(facts: Facts) -> dict[str, list[Command]]:
     return facts.once("commands by path", group)
 
 
+def is_called(script: str, facts: Facts) -> bool:
+    """Whether a command of another file, or a container, names a script."""
+    base = script.rsplit("/", 1)[-1]
+    return any(base in one.text and one.place.path != script for one in facts.commands) or any(
+        base in one.command or any(mount.source == script for mount in one.mounts) for one in facts.containers
+    )
+
+
 def containers_by_path(facts: Facts) -> dict[str, list[Container]]:
     """The containers of each file."""
 

@@ -197,7 +197,39 @@ class WorkflowReader:
             self.draft.versions.append(m.Version(product, known.value, known.place, "ci"))
 
 
-def script_references(draft: Draft, line: str, place: m.Place, directory: str) -> None:  # noqa: C901
+MIGRATION_FOLDER = re.compile(
+    r"(?:--migration-dir|--migrations?-path|\s-path|\s--source)[ =](?:file://)?[\"']?([\w./-]+)(?=$|[\s;&|)\"'])"
+)
+# (what a command has to be, how it names a file, what that file is)
+_NAMED: tuple[tuple[re.Pattern[str], re.Pattern[str], str], ...] = tuple(
+    (re.compile(command), pattern if isinstance(pattern, re.Pattern) else re.compile(pattern), what)
+    for command, pattern, what in (
+        (
+            "",
+            r"(?:^|[\s;&|(])(?:(?:bash|sh|source|python3?|node)\s+)?(\./[\w./-]+\.(?:sh|py|bash|js|rb))(?=$|[\s;&|)])",
+            "script",
+        ),
+        # a script of the repository as the command itself: `scripts/deploy.sh production`
+        (
+            "",
+            r"(?:^|&&|\|\||[;|(])\s*(?:(?:sudo|exec|time)\s+)?(\w[\w.-]*/[\w./-]+\.(?:sh|bash|py|js|rb))(?=$|[\s;&|)])",
+            "script",
+        ),
+        ("", r"\b(?:bash|sh)\s+([\w][\w./-]*\.(?:sh|bash))(?=$|[\s;&|)])", "script"),
+        (r"\bdocker[ -]compose\b", r"\s(?:-f|--file)[ =]([\w./-]+\.ya?ml)\b", "compose file"),
+        ("", MIGRATION_FOLDER, "migration directory"),
+        (r"\bdocker\s+(?:buildx\s+)?build\b", r"\s(?:-f|--file)[ =]([\w./-]+)(?=$|\s)", "Dockerfile"),
+        (r"\bhelm\s", r"\s(?:-f|--values)[ =]([\w./-]+\.ya?ml)(?=$|\s)", "values file"),
+        (
+            r"kubectl(?!.*(?:\bcat\b|<<))",
+            r"\bapply\b.{0,500}?\s(?:-f|-k|--filename|--kustomize)[ =]([\w./-]+)(?=$|[\s;&|])",
+            "manifest",
+        ),
+    )
+)
+
+
+def script_references(draft: Draft, line: str, place: m.Place, directory: str) -> None:
     """Note the scripts, compose files and Dockerfiles that a command names by a path of their own."""
     if (
         "$" in directory
@@ -206,31 +238,9 @@ def script_references(draft: Draft, line: str, place: m.Place, directory: str) -
         or line.startswith(("echo ", "cat ", "ssh "))
     ):
         return
-    for match in re.finditer(
-        r"(?:^|[\s;&|(])(?:(?:bash|sh|source|python3?|node)\s+)?(\./[\w./-]+\.(?:sh|py|bash|js|rb))(?=$|[\s;&|)])",
-        line,
-    ):
-        draft.refer(join(directory, match[1]), "script", place)
-    for match in re.finditer(r"\b(?:bash|sh)\s+([\w][\w./-]*\.(?:sh|bash))(?=$|[\s;&|)])", line):
-        draft.refer(join(directory, match[1]), "script", place)
-    if re.search(r"\bdocker[ -]compose\b", line):
-        for match in re.finditer(r"\s(?:-f|--file)[ =]([\w./-]+\.ya?ml)\b", line):
-            draft.refer(join(directory, match[1]), "compose file", place)
-    for match in re.finditer(
-        r"(?:--migration-dir|--migrations?-path|\s-path|\s--source)[ =](?:file://)?([\w./-]+)", line
-    ):
-        draft.refer(join(directory, match[1]), "migration directory", place)
-    if re.search(r"\bdocker\s+(?:buildx\s+)?build\b", line):
-        for match in re.finditer(r"\s(?:-f|--file)[ =]([\w./-]+)(?=$|\s)", line):
-            draft.refer(join(directory, match[1]), "Dockerfile", place)
-    if re.search(r"\bhelm\s", line):
-        for match in re.finditer(r"\s(?:-f|--values)[ =]([\w./-]+\.ya?ml)(?=$|\s)", line):
-            draft.refer(join(directory, match[1]), "values file", place)
-    if "kubectl" in line and not re.search(r"\bcat\b|<<", line):
-        for match in re.finditer(
-            r"\bapply\b.{0,500}?\s(?:-f|-k|--filename|--kustomize)[ =]([\w./-]+)(?=$|[\s;&|])", line
-        ):
-            draft.refer(join(directory, match[1]), "manifest", place)
+    for command, pattern, what in _NAMED:
+        for match in pattern.finditer(line) if command.search(line) else ():
+            draft.refer(join(directory, match[1]), what, place)
 
 
 def step_kinds(step: m.Step) -> set[str]:

@@ -12,7 +12,7 @@ from trimtab.audit.facts.text import directory_of
 from trimtab.audit.finding import Finding, Rule
 
 
-def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901
+def check(facts: Facts) -> Iterator[Finding]:
     """One finding per deployed image that resembles a pushed one without being it."""
     pushed: dict[str, list[tuple[Place, str]]] = {}
     for push in facts.pushes:
@@ -35,8 +35,7 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901
         near = contexts.get(name, []) or [
             other for other in pushed if other not in deployed and _near(base, other.rsplit("/", 1)[-1], name, other)
         ]
-        if not near:
-            near = _sole_rest(name, pushed, deployed)
+        near = near or _sole_rest(name, pushed, deployed) or _sibling(name, pushed, facts)
         if near:
             yield RULE.finding(
                 f"{name} is deployed, but {near[0]} is what is pushed",
@@ -78,6 +77,17 @@ def _sole_rest(
     if len(rest) != 1 or own != [name] or rest[0].rpartition("/")[0] != head:
         return []
     return rest if set(re.split(r"[-_]", base)) & set(re.split(r"[-_]", rest[0].rpartition("/")[2])) else []
+
+
+def _sibling(name: str, pushed: dict[str, list[tuple[Place, str]]], facts: Facts) -> list[str]:
+    """The pushed image that other files run for the service which this file runs `name` for."""
+    for service in facts.services:
+        images = {_plain(one.image) for one in service.containers if one.image and not one.job and not one.partial}
+        if name in images and service.root is not None:
+            others = [other for other in pushed if any(_same(one, other) for one in images - {name, ""})]
+            if others:
+                return others
+    return []
 
 
 def _name(tag: str) -> str:

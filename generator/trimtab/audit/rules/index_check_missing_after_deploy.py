@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts.commands import INDEX_CHECK
 from trimtab.audit.facts.model import Facts, Place
-from trimtab.audit.facts.query import deploy_jobs
+from trimtab.audit.facts.query import deploy_jobs, is_called
 from trimtab.audit.finding import Finding, Rule
 
 
@@ -23,7 +23,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     if any(
         INDEX_CHECK.search(command.text)
         for command in facts.commands
-        if command.context in ("workflow", "script", "makefile", "kubernetes")
+        if command.context in ("workflow", "makefile", "kubernetes")
+        or (command.context == "script" and is_called(command.place.path, facts))
     ):
         return
     yield RULE.finding(

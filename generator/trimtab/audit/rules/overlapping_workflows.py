@@ -19,21 +19,14 @@ _KINDS = ("test", "image", "push", "deploy", "migrate")
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding for each group of workflows that overlap."""
-    workflows = [
-        one for one in facts.workflows if one.system == "github" and any(event in one.triggers for event in _EVENTS)
-    ]
+    workflows = [one for one in facts.workflows if any(event in one.triggers for event in _EVENTS)]
     work = {one.path: _work(one) for one in workflows}
     groups: list[set[str]] = []
     shared: set[str] = set()
     for index, one in enumerate(workflows):
         for other in workflows[index + 1 :]:
-            common = work[one.path] & work[other.path]
-            if not common:
-                continue
-            # Linting twice costs little, and a schema is made anew for every kind of test.
-            common -= _other_images(one, other)
-            weighty = {item for item in common if not item.startswith(("lint", "migrate"))}
-            if not _same_events(one, other) or not weighty:
+            common = (work[one.path] & work[other.path]) - _other_images(one, other)
+            if not _race(one, other, common):
                 continue
             shared |= common
             touching = [group for group in groups if group & {one.path, other.path}]
@@ -53,6 +46,14 @@ def check(facts: Facts) -> Iterator[Finding]:
             places,
             confidence="high" if sure else "medium",
         )
+
+
+def _race(one: Workflow, other: Workflow, common: set[str]) -> bool:
+    """Whether what two workflows have in common is work that one event starts twice."""
+    if one.system != other.system:  # to test on two systems is a choice; to release from two is a race
+        return any(item.startswith(("deploy", "push")) for item in common)
+    # Linting twice costs little, and a schema is made anew for every kind of test.
+    return any(not item.startswith(("lint", "migrate")) for item in common) and _same_events(one, other)
 
 
 def _work(workflow: Workflow) -> set[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts.hosts import ADDRESS
 from trimtab.audit.facts.model import Facts, Place, Upstream
+from trimtab.audit.facts.products import product_of_image
 from trimtab.audit.facts.text import directory_of
 from trimtab.audit.finding import Confidence, Finding, Rule
 
@@ -32,6 +33,7 @@ _KNOWN = frozenset(
         "127.0.0.1",
     }
 )
+_CLUSTER = "the cluster"
 _INTERNAL = frozenset(
     {
         "postgres",
@@ -73,13 +75,18 @@ def check(facts: Facts) -> Iterator[Finding]:
                 host
                 and upstream.scheme in _INTERNAL
                 and host not in _KNOWN
-                and (host not in everywhere or _of_compose_only(host, upstream, cluster, facts))
+                and (
+                    host not in everywhere
+                    or _of_compose_only(host, upstream, cluster, facts)
+                    or _called_there(host, upstream, facts)
+                )
                 and not _from_elsewhere(host, facts)
                 and not re.search(r"ip_?address|your|change|example|placeholder", host)
             ):
                 wanted[host].append(upstream)
     for host, uses in sorted(wanted.items()):
         released = sorted(name for name in cluster if name.endswith(f"-{host}"))
+        released = released or [name for name in (_called_there(host, use, facts) for use in uses) if name]
         names = cluster if host in everywhere else everywhere
         near = released[:1] or difflib.get_close_matches(
             host, sorted(name for name in names if not name.endswith("-0")), n=1, cutoff=0.8
@@ -96,6 +103,38 @@ def check(facts: Facts) -> Iterator[Finding]:
             confidence=confidence,
             severity="high" if sure else "medium",
         )
+
+
+def _called_there(host: str, upstream: Upstream, facts: Facts) -> str:
+    """What the files that use a host call the very product that other files call `host`; "" when they have the name."""
+    running = facts.once("containers by product", lambda: _running(facts))
+    wanted = {product for name, product, _ in running if name == host} or {product_of_image(host)}
+    scope = _scope(upstream.place.path, facts)
+    here = {name: product for name, product, where in running if where == scope}
+    reachable = {one.name for one in facts.kube_services} if scope == _CLUSTER else set(here)
+    if not upstream.owner or scope == "" or host in reachable or "" in wanted:
+        return ""
+    return next((name for name, product in sorted(here.items()) if product in wanted and name in reachable), "")
+
+
+def _scope(path: str, facts: Facts) -> str:
+    """Where a file's names are known: in the cluster, or among the compose files of a folder."""
+    if path in facts.once("compose paths", lambda: frozenset(file.path for file in facts.compose)):
+        return f"compose {directory_of(path)}"
+    manifests = facts.once("manifest paths", lambda: frozenset(one.place.path for one in facts.objects))
+    return _CLUSTER if path in manifests and "/templates/" not in path else ""
+
+
+def _running(facts: Facts) -> list[tuple[str, str, str]]:
+    """(name, product, scope) of every container of a known datastore; in a cluster the name is the workload's."""
+    found = []
+    for one in facts.containers:
+        product = product_of_image(one.image.repository) if one.image else ""
+        if product:
+            names = [one.workload] if one.origin == "kubernetes" else [one.name, *one.aliases]
+            scope = _CLUSTER if one.origin == "kubernetes" else f"compose {directory_of(one.place.path)}"
+            found += [(name, product, scope) for name in names if name]
+    return found
 
 
 def _of_compose_only(host: str, upstream: Upstream, cluster: frozenset[str], facts: Facts) -> bool:

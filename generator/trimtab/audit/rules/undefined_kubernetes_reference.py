@@ -6,7 +6,7 @@ import difflib
 from collections import defaultdict
 from collections.abc import Iterator
 
-from trimtab.audit.facts.model import Facts, KubeRef, Place
+from trimtab.audit.facts.model import Facts, KubeObject, KubeRef, Place
 from trimtab.audit.facts.products import is_third_party
 from trimtab.audit.finding import Confidence, Finding, Rule, Severity
 
@@ -32,11 +32,29 @@ def check(facts: Facts) -> Iterator[Finding]:
             target = item.body.map("spec", "target").text("name") or item.body.map("spec").text("secretName")
             name = str(target or name)
         defined[kind][name] = item.place
-        if item.kind in ("ConfigMap", "Secret") and (item.body.map("data") or item.body.map("stringData")):
-            keys.setdefault((kind, name), set()).update(item.body.map("data"), item.body.map("stringData"))
+        made = _keys(item)
+        if made:
+            keys.setdefault((kind, name), set()).update(made)
     charted = bool(facts.assumed) or any("tpl-" in name for names in defined.values() for name in names)
     yield from _absent(facts, defined, charted=charted)
     yield from _absent_keys(facts, keys)
+
+
+def _keys(item: KubeObject) -> set[str]:
+    """The keys that an object gives its ConfigMap or Secret; empty when they are not all known here."""
+    if item.kind == "ExternalSecret":
+        spec = item.body.map("spec")
+        template = spec.map("target", "template")
+        if spec.get("dataFrom") or template.get("templateFrom"):
+            return set()
+        taken = {str(one.text("secretKey")) for one in spec.maps("data") if one.text("secretKey")}
+        shaped = set(template.map("data"))
+        return shaped | taken if str(template.text("mergePolicy")) == "Merge" or not shaped else shaped
+    if item.kind == "SealedSecret":
+        return {*item.body.map("spec", "encryptedData"), *item.body.map("spec", "template", "data")}
+    if item.kind in ("ConfigMap", "Secret"):
+        return {*item.body.map("data"), *item.body.map("stringData")}
+    return set()
 
 
 def _absent(facts: Facts, defined: dict[str, dict[str, Place]], *, charted: bool) -> Iterator[Finding]:

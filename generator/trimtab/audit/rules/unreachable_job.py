@@ -28,8 +28,7 @@ def check(facts: Facts) -> Iterator[Finding]:
                         f"{workflow.path}: {job.id} needs {name}, which is no job",
                         [(place, name), (job.place, job.id)],
                     )
-            if workflow.system == "github":
-                yield from _never(workflow, job)
+            yield from _never(workflow, job)
         yield from _cycles(workflow, ids)
 
 

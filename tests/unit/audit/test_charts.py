@@ -225,6 +225,28 @@ def test_the_release_is_the_one_that_deploys_the_chart(files, release):
         assert 9000 in ports
 
 
+def test_what_no_values_switch_on_is_a_name_and_no_more():
+    budget = (
+        "{{- if .Values.budget }}\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: { name: shop }\n"
+        "spec: { minAvailable: 1, selector: { matchLabels: { app: gone } } }\n{{- end }}\n"
+    )
+    files = {**CHART, "chart/templates/budget.yaml": budget}
+    assert findings(files, "selector-matches-nothing") == ()
+    assert len(findings({**files, "chart/values.yaml": VALUES + "budget: true\n"}, "selector-matches-nothing")) == 1
+
+
+def test_a_variable_that_a_chart_gives_on_a_condition_is_declared():
+    files = changed("chart/templates/api.yaml", "            {{- range", "            {{- if .Values.broker }}\n"
+                    "            - name: BROKER_URL\n              value: x\n            {{- end }}\n"
+                    "            {{- range")  # fmt: skip
+    files["docker-compose.yml"] = files["docker-compose.yml"].replace("PORT: 8080", "PORT: 8080, REDIS_HOST: redis")
+    files["api/main.go"] = files["api/main.go"].replace(
+        "func main() {\n", 'func main() {\n\tos.Getenv("REDIS_HOST")\n\tos.Getenv("BROKER_URL")\n'
+    )
+    assert findings(files, "env-read-undeclared") == ()
+    assert len(findings({**files, "chart/templates/api.yaml": API}, "env-read-undeclared")) == 1
+
+
 def render(template, values="{}"):
     chart = Chart("shop", "1.0.0", "2.0.0", {"a.yaml": template})
     chart.parse()
@@ -245,10 +267,11 @@ def render(template, values="{}"):
         ("a:\n  {{- toYaml .Values.a | nindent 2 }}\n", "{a: {b: [1, {c: d}]}}", "a:\n  b:\n    - 1\n    - c: d\n"),
         ("{{/* {{ not this }} */}}a{{- /* nor this */ -}} b", "{}", "ab"),
         ("{{ tpl .Values.a . }}", "{a: '{{ .Release.Name }}-db'}", "rel-db"),
-        ("{{ .Values.unknown }}", "{}", "tpl-values-unknown"),
+        ("a: {{ .Values.unknown }}", "{}", "a: tpl-values-unknown"),
         ("{{ (index .Values.a 1).b }}", "{a: [{b: 1}, {b: 2}]}", "2"),
         ("{{ ternary \"on\" \"off\" .Values.a }}", "{a: false}", "off"),
-        ("{{ randAlphaNum 5 }}", "{}", "tpl-randalphanum"),
+        ("a: {{ randAlphaNum 5 }}", "{}", "a: tpl-randalphanum"),
+        ("a:\n  {{- include \"gone\" . | nindent 2 }}\nb: 1", "{}", "a:\n\nb: 1"),
     ],
 )  # fmt: skip
 def test_templates_are_followed(template, values, text):

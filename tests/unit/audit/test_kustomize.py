@@ -101,3 +101,12 @@ def test_json_patches(operation, result):
     patches.applied(changed, read(operation))
     assert changed == read(result)
     assert body == read("{a: {b: [1, 2]}, c~d: 3}")
+
+
+def test_a_component_is_for_what_others_apply():
+    patch = "patches: [{ target: { kind: Deployment, name: gone }, patch: '[{ op: remove, path: /spec/x }]' }]\n"
+    files = {**BASE, "k8s/parts/kustomization.yaml": f"kind: Component\nresources: [extra.yaml]\n{patch}"}
+    files["k8s/parts/extra.yaml"] = deployment("extra")
+    assert findings(files, "kustomize-target-missing") == ()
+    files["k8s/parts/kustomization.yaml"] = files["k8s/parts/kustomization.yaml"].replace("Component", "Kustomization")
+    assert len(findings(files, "kustomize-target-missing")) == 1

@@ -4,6 +4,7 @@ kept, as a patch of that environment.
 
 from __future__ import annotations
 
+import dataclasses
 import posixpath
 import re
 import shlex
@@ -25,6 +26,7 @@ T = TypeVar("T")
 MAX_VARIANTS = 12
 _VALUES_FILE = re.compile(r"(?:^|[._-])values?(?:[._-]|\.ya?ml$)|^values", re.IGNORECASE)
 _HELM = re.compile(r"\bhelm3?\s+(?:secrets\s+)?(?:upgrade|install|template|diff\s+upgrade)\b")
+_VARIABLE = re.compile(r"\bname:\s{0,9}[\"']?([A-Z][A-Z0-9_]{2,})\b|(?m:^\s{0,80}([A-Z][A-Z0-9_]{2,}):)")
 _BARE_FLAG = re.compile(
     r"-(?:i|h)$|--(?:install|atomic|wait|wait-for-jobs|force|debug|dry-run|create-namespace|cleanup-on-fail|"
     r"dependency-update|devel|reset-values|reuse-values|skip-crds|generate-name)$"
@@ -68,6 +70,8 @@ class ChartReader:
     def read(self, directory: str, paths: list[str]) -> None:
         """Add one chart, whose templates are `paths`, and what its environments change."""
         chart = self._chart(directory)
+        for path in paths:
+            self.draft.mentioned.update(name for pair in _VARIABLE.findall(self.texts[path]) for name in pair if name)
         own = self._with_parent(directory, self.values[directory])
         variants = list(self._variants(directory))
         releases = {one.release for one in variants if one.release}
@@ -85,7 +89,13 @@ class ChartReader:
         # What no set of values switches on is defined all the same: a name that is used may be meant for it.
         names = {(item.kind, item.name) for one in known for item in one.objects}
         whole = self._rendered(job, own, "", everything=True)
-        self.draft.objects.extend(item for item in whole.objects if (item.kind, item.name) not in names)
+        left_out = [item for item in whole.objects if (item.kind, item.name) not in names]
+        self.draft.objects.extend(_named_only(item) for item in left_out)
+        self.draft.autoscalers.extend(
+            dataclasses.replace(item, off=True)
+            for item in whole.autoscalers
+            if any((one.kind, one.name) == (item.kind, item.name) for one in left_out)
+        )
 
     def _chart(self, directory: str) -> Chart:
         about = self.draft.repo.read(_in(directory, "Chart.yaml")) or self.draft.repo.read(_in(directory, "Chart.yml"))
@@ -216,6 +226,12 @@ class _Use:
             for one in self.written
             if not re.search(r"[$\{]|://", one) and (path := join(self.here or directory, one.lstrip("/"))) is not None
         ]
+
+
+def _named_only(item: m.KubeObject) -> m.KubeObject:
+    """An object that is switched off: what gives values to others keeps them, the others are no more than a name."""
+    keep = item.kind in ("ConfigMap", "Secret", "ExternalSecret", "SealedSecret", "Certificate")
+    return item if keep else dataclasses.replace(item, body=Map(item.body.line))
 
 
 def _uses(draft: Draft) -> Iterator[_Use]:

@@ -326,7 +326,7 @@ class _Gatherer:
         found: dict[str, Any] = {
             item.name: tuple(getattr(draft, item.name))
             for item in dataclasses.fields(m.Facts)
-            if hasattr(draft, item.name) and item.name not in ("sql", "origins", "assumed", "memo")
+            if hasattr(draft, item.name) and item.name not in ("sql", "origins", "assumed", "mentioned", "memo")
         }
         facts = m.Facts(
             files=files,
@@ -336,6 +336,7 @@ class _Gatherer:
             sql=draft.sql,
             origins=draft.origins,
             assumed=draft.assumed,
+            mentioned=frozenset(draft.mentioned),
             installed=hosts.installed(draft, self.charts),
             **found,
         )

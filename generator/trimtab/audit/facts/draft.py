@@ -41,6 +41,7 @@ class Draft:
     kustomize_targets: list[m.KustomizeTarget] = field(default_factory=list)
     sql: dict[str, str] = field(default_factory=dict)
     origins: dict[tuple[str, int], list[tuple[str, m.Place]]] = field(default_factory=dict)
+    mentioned: set[str] = field(default_factory=set)
     assumed: dict[str, str] = field(default_factory=dict)
 
     def refer(self, path: str | None, what: str, place: m.Place) -> None:

@@ -138,8 +138,8 @@ class Kustomizations:
 
     def _targets(self, path: str, body: Map, found: _Applied) -> None:
         """Note what the kustomization means to change and whether it applies that."""
-        if not found.whole:
-            return
+        if not found.whole or not found.objects or body.text("kind") == "Component":
+            return  # a component is for what others apply
         for entry in body.maps("images"):
             if entry.text("name"):
                 name = str(entry.text("name"))

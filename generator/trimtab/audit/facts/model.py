@@ -384,6 +384,7 @@ class Autoscaler:
     metrics_place: Place
     minimum: int | None = None
     maximum: int | None = None
+    off: bool = False  # a chart has it, and no values here switch it on
 
 
 @dataclass(frozen=True, slots=True)
@@ -559,6 +560,9 @@ class Facts:
 
     # chart -> the release's name that its objects were rendered with, where no file says it
     assumed: Mapping[str, str] = field(default_factory=dict)
+
+    # variables that a chart's templates give to containers under some condition
+    mentioned: frozenset[str] = frozenset()
 
     # names under which charts and operators that are kept elsewhere make Services
     installed: frozenset[str] = frozenset()

@@ -20,6 +20,7 @@ MAX_TEXT = 1_000_000
 MAX_DEPTH = 24
 _WORDS = {"true": True, "false": False, "nil": None}
 _OBJECT = re.compile(r"(?m)^kind:")
+_OPEN_BLOCK = re.compile(r"(?m)^[ \t]*tpl-[a-z0-9-]+[ \t]*$")  # what is not known where keys or items would stand
 _NO_RESOURCES = re.compile(r"(?m)(^[ \t]*(?:- )?resources:\s*)\{\}[ \t]*$")
 
 
@@ -202,7 +203,7 @@ class Renderer:
             self._nodes(self.chart.parsed[path], _At(self.root, [{"$": self.root}], 0), sheet)
         except (RecursionError, TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
             raise go.TemplateError(str(error)) from error
-        text = _NO_RESOURCES.sub(r"\1{limits: {tpl: values}}", sheet.text())
+        text = _OPEN_BLOCK.sub("", _NO_RESOURCES.sub(r"\1{limits: {tpl: values}}", sheet.text()))
         return Rendered(text, _lines(sheet.pieces), sheet.origins, self.left_out)
 
     def _nodes(self, nodes: list[go.Node], at: _At, sheet: _Sheet) -> None:

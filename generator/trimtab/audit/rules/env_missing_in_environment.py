@@ -37,6 +37,8 @@ def check(facts: Facts) -> Iterator[Finding]:
             others = [other for other in deployments if other.origin != one.origin]
             if one.whole and others and len(one.given.keys() & reads.keys()) >= 2:
                 lacking = _lacking(one, others, reads)
+                if one.origin == "kubernetes":  # a chart may give it where a value says so
+                    lacking = {name: uses for name, uses in lacking.items() if name not in facts.mentioned}
                 if lacking:
                     lack = _Lack(service.name, one, others, lacking)
                     found[(service.root, one.origin, tuple(lacking))].append(lack)

@@ -41,7 +41,9 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
         for item in (*dockerfile.env, *dockerfile.args):
             declared[item.name].append((item, ""))
     read_anywhere = {one.name for one in facts.reads}
-    text = {word for command in facts.commands for word in re.findall(r"[A-Z][A-Z0-9_]{2,}", command.text)}
+    text = facts.mentioned | {
+        word for command in facts.commands for word in re.findall(r"[A-Z][A-Z0-9_]{2,}", command.text)
+    }
     for service in facts.services:
         if service.root is None or not service.reads:
             continue

@@ -10,7 +10,7 @@ from trimtab.audit.finding import Finding, Rule
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per workload."""
-    targets = {one.target[1]: one for one in facts.autoscalers if one.target}
+    targets = {one.target[1]: one for one in facts.autoscalers if one.target and not one.off}
     for name, scaler in sorted(targets.items()):
         fixed = [
             one

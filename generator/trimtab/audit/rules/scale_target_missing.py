@@ -18,7 +18,7 @@ def check(facts: Facts) -> Iterator[Finding]:
                 f"{scaler.kind} {scaler.name}: the minimum {scaler.minimum} is above the maximum {scaler.maximum}",
                 [(scaler.place, f"{scaler.minimum} > {scaler.maximum}")],
             )
-        if scaler.target is None or "tpl-" in scaler.target[1]:
+        if scaler.off or scaler.target is None or "tpl-" in scaler.target[1]:
             continue
         kind, name, place = scaler.target
         if name not in known and name not in known_objects and known and not any("tpl-" in one for one in known):

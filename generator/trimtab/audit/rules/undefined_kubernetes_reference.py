@@ -70,9 +70,9 @@ def _absent(facts: Facts, defined: dict[str, dict[str, Place]], *, charted: bool
         ):
             wanted[("Service", route.service)].append((route.place, f"Service {route.service}"))
     for (kind, name), places in sorted(wanted.items()):
-        if any(one in name for one in facts.installed):
-            continue
         near = difflib.get_close_matches(name, [one for one in defined[kind] if "tpl-" not in one], n=1, cutoff=0.75)
+        if not near and any(one in name for one in facts.installed):
+            continue
         if kind in _OUTSIDE and not near and not defined[kind]:
             continue
         severity: Severity = "high" if kind not in _OUTSIDE else "medium"

@@ -54,10 +54,15 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
             ):
                 wrong[(host, port)].append((upstream.place, str(port)))
                 right[(host, port)] = [(place, str(number)) for number, places in known.items() for place in places]
+    manifests = {one.place.path for one in facts.containers if one.origin == "kubernetes"}
     for (host, port), places in sorted(wrong.items()):
+        # What the cluster's containers open says little of what compose's listen on, if nothing else says it.
+        apart = {place.path for place, _ in right[(host, port)]} <= manifests and host not in cluster
         yield RULE.finding(
             f"{host} is addressed on port {port}, but listens on {', '.join(dict.fromkeys(value for _, value in right[(host, port)]))}",  # noqa: E501
             [*places, *right[(host, port)]],
+            severity="medium" if apart else None,
+            confidence="medium" if apart else "high",
         )
 
 

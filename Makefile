@@ -56,6 +56,7 @@ bench: .venv/.done ## Ratios of time and memory, each within one run
 
 docs: .venv/.done ## Write the reference pages anew
 	$(RUN) -m tests.reference --write
+	$(RUN) -m trimtab rules --markdown > docs/rules.md
 
 snapshots: .venv/.done ## Write tests/examples/*/expected anew; read the diff before you commit it
 	$(BIN)/pytest --quiet tests/integration/test_examples.py --snapshot-update || true

@@ -157,3 +157,117 @@ def test_a_script_migrates_from_a_folder_that_is_there():
 
     assert missing("db/schema") == ["db/schema"]
     assert missing("db/migrations") == missing("../db/migrations") == missing("db/schema", "cd elsewhere\n") == []
+
+
+SPRING = {
+    "server/pom.xml": "<project><parent><artifactId>spring-boot-starter-parent</artifactId></parent><dependencies>"
+    "<dependency><artifactId>spring-boot-starter-web</artifactId></dependency>"
+    "<dependency><artifactId>spring-boot-starter-actuator</artifactId></dependency></dependencies></project>",
+    "server/src/main/resources/application.yml": "server: { port: '${SERVER_PORT:8085}' }\n"
+    "app: { host: '${DB_HOST}', name: '${DB_NAME}', user: '${DB_USER}', cache: '${REDIS_PASSWORD:}' }\n",
+    "server/Dockerfile": "FROM eclipse-temurin:21-jre\nCOPY target/app.jar /app.jar\nEXPOSE 8085\n"
+    "HEALTHCHECK CMD curl -f http://localhost:8085/actuator/health\n",
+    "docker-compose.yml": """\
+services:
+  server:
+    build: ./server
+    env_file: [server.env]
+    ports: ["8085:8085"]
+  db:
+    image: postgres:18
+    environment: { POSTGRES_USER: claims, POSTGRES_DB: claims }
+""",
+    "server.env.example": "DB_HOST=db\nDB_NAME=claims\nDB_USER=claims\n",
+}
+
+
+def changed(path, old, new):
+    assert old in SPRING[path]
+    return {**SPRING, path: SPRING[path].replace(old, new)}
+
+
+def values_of(files, rule):
+    return {place.value for one in reported(files, rule) for place in one.locations}
+
+
+def test_the_example_beside_an_ignored_env_file_tells_what_the_service_is_given():
+    assert reported(SPRING, "database-settings-mismatch") == ()
+    wrong = changed("server.env.example", "DB_NAME=claims", "DB_NAME=claimsdb")
+    assert values_of(wrong, "database-settings-mismatch") == {"claims", "claimsdb"}
+    to_fill_in = changed("server.env.example", "DB_NAME=claims", "DB_NAME=")
+    assert reported(to_fill_in, "database-settings-mismatch") == ()
+
+
+def test_the_default_of_the_source_counts_where_nothing_sets_the_variable():
+    source, example = "server/src/main/resources/application.yml", "server.env.example"
+    assert reported(SPRING, "port-mismatch") == ()
+    other = changed(source, "SERVER_PORT:8085", "SERVER_PORT:9000")
+    assert values_of(other, "port-mismatch") == {"8085", "9000"}
+    assert reported({**other, example: SPRING[example] + "SERVER_PORT=8085\n"}, "port-mismatch") == ()
+
+
+def test_the_health_check_of_an_image_asks_a_port_that_is_listened_on():
+    image = "server/Dockerfile"
+    assert reported(SPRING, "probe-port-mismatch") == ()
+    (finding,) = reported(changed(image, "localhost:8085", "localhost:8080"), "probe-port-mismatch")
+    assert (finding.locations[0].path, finding.locations[0].value) == (image, "8080")
+
+
+def test_spring_serves_its_actuator_where_its_properties_put_it():
+    image, source, rule = "server/Dockerfile", "server/src/main/resources/application.yml", "health-path-not-served"
+    assert reported(SPRING, rule) == ()
+    assert values_of(changed(image, "/actuator/health", "/healthz"), rule) >= {"/healthz"}
+    moved = changed(image, "/actuator/health", "/manage/health/liveness")
+    moved[source] = SPRING[source] + "management: { endpoints: { web: { base-path: /manage } } }\n"
+    assert reported(moved, rule) == ()
+
+
+def test_a_password_for_a_redis_that_asks_for_none():
+    redis = "  redis:\n    image: redis:8.10\n    command: redis-server{0}\n"
+
+    def audited(option, given):
+        compose = SPRING["docker-compose.yml"] + redis.format(option)
+        files = {**SPRING, "docker-compose.yml": compose, "server.env.example": given}
+        return reported(files, "datastore-auth-inconsistent")
+
+    (finding,) = audited("", "DB_HOST=db\nREDIS_PASSWORD=${SECRET}\n")
+    assert {one.path for one in finding.locations} == {"docker-compose.yml", "server.env.example"}
+    assert audited(" --requirepass secret", "DB_HOST=db\nREDIS_PASSWORD=${SECRET}\n") == ()
+    assert audited("", "DB_HOST=db\n") == ()
+
+
+def test_a_final_stage_of_another_framework_is_found_behind_a_fitting_build():
+    image = "FROM node:26 AS build\nCOPY . .\nRUN npx vite build\n\nFROM node:26\nCOPY --from=build {0} ./\n"
+    package = '{"dependencies": {"vue": "3"}, "devDependencies": {"vite": "7"}}'
+
+    def audited(copied):
+        return reported(
+            {"web/package.json": package, "web/Dockerfile": image.format(copied)}, "dockerfile-for-another-framework"
+        )
+
+    (finding,) = audited("/app/.next/standalone")
+    assert finding.locations[0].path == "web/Dockerfile"
+    assert audited("/app/dist") == ()
+
+
+def test_the_commit_alone_is_told_from_a_metadata_step():
+    workflow = """\
+on: [push]
+jobs:
+  image:
+    runs-on: ubuntu-24.04
+    steps:
+      - id: meta
+        uses: docker/metadata-action@v5
+        with:
+          images: ghcr.io/acme/api
+          tags: {0}
+      - uses: docker/build-push-action@v6
+        with:
+          push: true
+          tags: ${{{{ steps.meta.outputs.tags }}}}
+"""
+    path, rule = ".github/workflows/ci.yml", "image-tag-commit-only"
+    assert len(reported({path: workflow.format("type=sha")}, rule)) == 1
+    both = workflow.format('"type=sha\\ntype=semver,pattern={{version}}"')
+    assert reported({path: both}, rule) == ()

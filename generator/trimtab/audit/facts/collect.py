@@ -183,6 +183,7 @@ class _Gatherer:
             self.draft.reads.append(
                 m.EnvRead(name, place, default if ":" in value else None, required=":" not in value)
             )
+        self.draft.routes.extend(m.Route(path, place) for path in _health_routes(key, value))
         if key == "server.port":
             number = re.search(r"\d{2,5}", value)
             variable = re.search(r"\$\{([A-Z_]+)", value)
@@ -363,12 +364,31 @@ def _with_server(package: m.Package, binds: list[m.Bind]) -> m.Package:
     return dataclasses.replace(package, frameworks=("go",)) if listens else package
 
 
+def _health_routes(key: str, value: str) -> list[str]:
+    """The paths at which Spring's properties put its health endpoint, where that is not /actuator/health."""
+    if key.endswith("additional-path"):  # server:/livez
+        return [value.rpartition(":")[2]]
+    if key == "management.endpoints.web.base-path":
+        return [f"{value.rstrip('/')}/health{probe}" for probe in ("", "/liveness", "/readiness")]
+    return []
+
+
+_EXAMPLES = (".example", ".sample", ".template", ".dist")
+
+
 def _with_env_files(container: m.Container, files: dict[str, m.EnvFile]) -> m.Container:
-    """A compose service with the variables of its env files."""
+    """A compose service with the variables of its env files; of one that git ignores, those of its example."""
     env = list(container.env)
     own = {item.name for item in env}
     for path, _ in reversed(container.env_files):
-        if path in files:
-            env.extend(item for item in files[path].variables if item.name not in own)
-            own |= {item.name for item in files[path].variables}
+        file = files.get(path)
+        given = file.variables if file else _exampled(path, files)
+        env.extend(item for item in given if item.name not in own)
+        own |= {item.name for item in given}
     return dataclasses.replace(container, env=tuple(env))
+
+
+def _exampled(path: str, files: dict[str, m.EnvFile]) -> tuple[m.EnvVar, ...]:
+    """The variables of the example beside an env file; an empty one there is to be filled in."""
+    example = next((files[path + end] for end in _EXAMPLES if path + end in files), None)
+    return tuple(dataclasses.replace(item, value=item.value or None) for item in example.variables) if example else ()

@@ -70,11 +70,29 @@ def _claims(service: Service, facts: Facts) -> list[Claim]:
         found.extend(_variables(dockerfile.env, unit, dockerfile.environment))
         found.extend(_options(dockerfile.command, dockerfile.command_place, unit, dockerfile.environment))
     found.extend(_env_files(service, facts))
+    found.extend(_defaults(service, {claim.port for claim in found}))
     overridable = any(claim.what == "listen" for claim in found)
     for bind in _own_binds(service, {claim.port for claim in found}):
         if bind.port and not (bind.variable and overridable):
             found.append(Claim(bind.port, bind.place, "listen", bind.place.path, ""))  # noqa: PERF401
     return [claim for claim in found if claim.port not in _DEBUGGERS]
+
+
+def _defaults(service: Service, stated: set[int]) -> Iterator[Claim]:
+    """The source's default, for each container that is not given the variable by anything that is known here."""
+    binds = _own_binds(service, stated)
+    if len({bind.port for bind in binds}) != 1 or not binds[0].port or not all(bind.variable for bind in binds):
+        return
+    names = {bind.variable for bind in binds}
+    given = {item.name for dockerfile in service.dockerfiles for item in dockerfile.env}
+    for container in service.containers:
+        told = {item.name for item in container.env} | given
+        files = {item.place.path for item in container.env if item.origin == "envfile"}
+        if container.job or container.partial or container.env_from or len(files) < len(container.env_files):
+            continue
+        if not names & told and len(told & {read.name for read in service.reads}) > 1:
+            where = unit_of(container)
+            yield Claim(binds[0].port, binds[0].place, "listen", where, container.environment)
 
 
 def witnesses(service: Service, facts: Facts) -> Iterator[tuple[Place, int]]:

@@ -8,15 +8,20 @@ from urllib.parse import urlsplit
 
 from trimtab.audit.facts.model import Container, EnvVar, Facts, Place
 from trimtab.audit.facts.query import datastores
+from trimtab.audit.facts.text import directory_of
 from trimtab.audit.finding import Finding, Rule
 
 _USER = ("POSTGRES_USER", "MYSQL_USER", "MARIADB_USER")
 _NAME = ("POSTGRES_DB", "MYSQL_DATABASE", "MARIADB_DATABASE")
+_HOST = re.compile(r"(\w+_)(?:HOST|HOSTNAME|SERVER|ADDR)")
+_PARTS = {"user": ("USER", "USERNAME"), "database": ("NAME", "DATABASE", "DB", "DBNAME")}
+_PLACEHOLDER = re.compile(r"change|your|example|<|xxx|placeholder", re.IGNORECASE)
 _READY = re.compile(r"pg_isready\b.*?\s-U\s*(\S+)")
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per compose file and setting."""
+    yield from _in_parts(facts)
     for file in facts.compose:
         for database in file.services:
             if not any(database in service.containers for service in datastores(facts, "postgres", "mysql", "mariadb")):
@@ -31,6 +36,33 @@ def check(facts: Facts) -> Iterator[Finding]:
                 match = _READY.search(probe.command)
                 if match and user and user.value and "$" not in match[1] and match[1].strip("\"'") != user.value:
                     yield _finding(database, "user", [(probe.place, match[1].strip("\"'")), (user.place, user.value)])
+
+
+def _in_parts(facts: Facts) -> Iterator[Finding]:
+    """Clients that are given host, user and database one by one, in compose files of the database's folder."""
+    for service in datastores(facts, "postgres", "mysql", "mariadb"):
+        for database in service.containers:
+            if database.origin != "compose":
+                continue
+            settings = {"user": _setting(database, _USER), "database": _setting(database, _NAME)}
+            for client in facts.containers:
+                if client.origin == "compose" and directory_of(client.place.path) == directory_of(database.place.path):
+                    yield from _of_client(client, database, settings)
+
+
+def _of_client(client: Container, database: Container, settings: dict[str, EnvVar | None]) -> Iterator[Finding]:
+    values = {item.name: item for item in client.env}
+    for item in client.env:
+        match = _HOST.fullmatch(item.name)
+        if match is None or item.value not in (database.name, *database.aliases):
+            continue
+        for what, ends in _PARTS.items():
+            own = next((values[match[1] + end] for end in ends if match[1] + end in values), None)
+            set_to = settings[what]
+            if own and set_to and own.value and set_to.value and own.value != set_to.value:
+                allowed = what == "user" and own.value in ("root", "postgres")
+                if not allowed and not _PLACEHOLDER.search(own.value):
+                    yield _finding(database, what, [(own.place, own.value), (set_to.place, set_to.value)], sure=False)
 
 
 def _setting(container: Container, names: tuple[str, ...]) -> EnvVar | None:
@@ -67,8 +99,8 @@ RULE = Rule(
     severity="medium",
     area="Environment Variables Consistency",
     title="A database URL does not fit the database's own settings",
-    what="Compares the user and database of URLs with the variables that the database's container is "
-    "started with, and the user of its health check.",
+    what="Compares the user and database of URLs, and of variables beside a DB_HOST, with the variables that the "
+    "database's container is started with, and the user of its health check.",
     why="The login fails, or the service works on another database than the one that is backed up.",
     example="""postgres: POSTGRES_DB: app
 backend:  DATABASE_URL: postgresql://app@postgres/application""",

@@ -22,6 +22,7 @@ _VARIABLES = frozenset(
         "DFLY_requirepass",
     }
 )
+_PASSWORD = re.compile(r"^(?:\w+_)?(?:REDIS|VALKEY|CACHE)_?(?:PASS|PASSWORD|AUTH)$")
 _URL = re.compile(r"^rediss?://([^/@]*)@?")
 
 
@@ -47,6 +48,22 @@ def check(facts: Facts) -> Iterator[Finding]:
             yield RULE.finding(
                 f"{product} asks for a password in some places and not in others", [*without, *with_auth]
             )
+        elif without and not with_auth and product in ("redis", "valkey"):
+            clients = list(_clients(facts))
+            if clients and environments["without"] - {"test"}:
+                yield RULE.finding(
+                    f"{product} asks for no password, and its clients are given one", [*without, *clients]
+                )
+
+
+def _clients(facts: Facts) -> Iterator[tuple[Place, str]]:
+    """Where the repository's own services are given a password of Redis that is not empty by default."""
+    for service in facts.services:
+        names = {read.name for read in service.reads}
+        for container in service.containers if service.root is not None else ():
+            for item in container.env:
+                if item.name in names and _PASSWORD.match(item.name) and item.value != "":
+                    yield item.place, f"{item.name} is given"
 
 
 def _must_agree(environments: dict[str, set[str]]) -> bool:

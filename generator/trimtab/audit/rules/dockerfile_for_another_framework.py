@@ -29,6 +29,9 @@ _COMPATIBLE = {
     }
 }
 
+# What a Dockerfile copies from such a framework's build exists in no other.
+_DECISIVE = frozenset({"next"})
+
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per Dockerfile."""
@@ -50,7 +53,7 @@ def check(facts: Facts) -> Iterator[Finding]:
             for name, place in named.items()
             if name not in known and not _COMPATIBLE.get(name, set()) & known
         }
-        if not wrong or set(named) - set(wrong) or not known:
+        if not wrong or not known or (set(named) - set(wrong) and not _DECISIVE & wrong.keys()):
             continue
         dead = dockerfile.path not in built and not _built_elsewhere(facts, dockerfile)
         yield _finding(facts, dockerfile, wrong, packages, dead=dead and bool(built))

@@ -16,7 +16,6 @@ _ROUTE_FILE = re.compile(
     r"routes/(?:[^/]+/)*(?:health|live|ready|ping|status)[^/]*/\+server\.[jt]s$)"
 )
 _LIBRARIES = (
-    "actuator",
     "django-health-check",
     "healthchecks",
     "terminus",
@@ -96,11 +95,17 @@ def _route_files(facts: Facts) -> dict[str, list[str]]:
     return found
 
 
+def _has_actuator(service: Service) -> bool:
+    return service.package is not None and any("actuator" in name for name in service.package.dependencies)
+
+
 def _served(path: str, last: str, service: Service, facts: Facts) -> bool:
     for route in service.routes:
         segments = route.path.strip("/").split("/")
         if segments[-1].lower() == last.lower() or last.lower() in [segment.lower() for segment in segments]:
             return True
+    if "/actuator/" in f"{path}/" and _has_actuator(service):
+        return True
     words: set[tuple[str, str]] = facts.once("path words", lambda: _path_words(facts))
     return (service.root or "", last.lower()) in words or path in ("", "/")
 

@@ -9,6 +9,7 @@ from trimtab.audit.facts.model import Facts, Place, Push, Workflow
 from trimtab.audit.finding import Finding, Rule
 
 _COMMIT = re.compile(r"sha\b|SHA\b|COMMIT|rev-parse|git_hash|GIT_HASH")
+_OF_STEP = re.compile(r"\$\{\{\s*steps\.")
 _RELEASE = re.compile(
     r"latest|version|VERSION|semver|ref_name|REF_NAME|github\.ref\b|GITHUB_REF|tag_name|TAG_NAME|COMMIT_TAG|release|v?\d{1,9}\.\d|COMMIT_REF"
 )
@@ -24,7 +25,8 @@ def check(facts: Facts) -> Iterator[Finding]:
         places: list[tuple[Place, str]] = []
         released = False
         for push in pushes:
-            tags = [*push.tags, *_metadata(workflows.get(path), push.job)] if push.computed else list(push.tags)
+            computed = _metadata(workflows.get(path), push.job) if push.computed else []
+            tags = [*(tag for tag in push.tags if not (computed and _OF_STEP.search(tag))), *computed]
             named = [tag.rsplit("/", 1)[-1].partition(":")[2] or tag for tag in tags]
             if any(_RELEASE.search(tag) for tag in named):
                 released = True

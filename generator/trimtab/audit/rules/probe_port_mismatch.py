@@ -12,6 +12,7 @@ from trimtab.audit.finding import Finding, Rule
 
 def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901
     """One finding per service."""
+    yield from _health_checks(facts)
     builds = any(service.root is not None or service.dockerfiles for service in facts.services)
     for service in facts.services:
         # What a published image listens on beside the ports that a manifest lists is not known here.
@@ -71,15 +72,38 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901
             )
 
 
+def _health_checks(facts: Facts) -> Iterator[Finding]:
+    """Health checks of images and of compose, which ask the container itself."""
+    for service in facts.services:
+        if service.root is None:
+            continue
+        stated = [claim for claim in claims(service, facts) if claim.what in ("listen", "declared")]
+        known = {claim.port for claim in stated} | {bind.port for bind in service.binds}
+        probes = [probe for one in service.dockerfiles for probe in one.probes]
+        probes += [probe for one in service.containers if one.origin == "compose" for probe in one.probes]
+        wrong = {
+            (probe.place, str(probe.port))
+            for probe in probes
+            if isinstance(probe.port, int) and probe.port not in known
+        }
+        if wrong and any(claim.what == "listen" for claim in stated):
+            yield RULE.finding(
+                f"A health check of {service.name} asks port {', '.join(sorted({port for _, port in wrong}))}, "
+                "which no file says it listens on",
+                [*sorted(wrong), *((claim.place, str(claim.port)) for claim in stated)],
+                confidence="medium",  # a second port may be the framework's own
+                service=service.name,
+            )
+
+
 RULE = Rule(
     module=__name__,
     kind="4.1",
     severity="high",
     area="Kubernetes",
     title="A probe asks another port than the service listens on",
-    what="""Compares the ports of liveness, readiness and startup probes with the container's own ports and
-with every other place that
-states the service's port.""",
+    what="""Compares the ports of liveness, readiness and startup probes, of HEALTHCHECK and of compose's health checks
+with the container's own ports and with every other place that states the service's port.""",
     why="The pod never becomes ready, or is restarted for ever, although the service is well.",
     example="""k8s/backend.yaml:   livenessProbe: { httpGet: { path: /health, port: 3001 } }
 docker-compose.yml: PORT: 2000""",

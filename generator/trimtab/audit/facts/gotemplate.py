@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 MAX_NODES = 20_000
 _ACTION = re.compile(r"\{\{(-\s)?((?:[^}`\"]|\"(?:\\.|[^\"\\])*\"|`[^`]*`|\}(?!\})){0,2000}?)(\s-)?\}\}")
-_COMMENT = re.compile(r"\{\{(-\s)?\s*/\*.{0,20000}?\*/\s*(-)?\}\}", re.DOTALL)
+_COMMENT = re.compile(r"\{\{(-\s)?\s*/\*")
+_COMMENT_END = re.compile(r"\s*(-)?\}\}")
 _TOKEN = re.compile(
     r"\s*(?:(?P<string>\"(?:\\.|[^\"\\])*\"|`[^`]*`|'[^']*')|(?P<number>-?\d+(?:\.\d+)?)|(?P<variable>\$\w*)|"
     r"(?P<field>(?:\.[A-Za-z_][\w-]*)+|\.)|(?P<word>[A-Za-z_]\w*)|(?P<sign>:=|[()|,=]))"
@@ -108,39 +109,55 @@ class _Parser:
 
 
 def _pieces(text: str) -> list[tuple[str, int, str]]:
-    """(kind, line, content) of each text and action, with the white space that the actions' marks take away."""
-    text = _COMMENT.sub(lambda match: _emptied(match[0], bool(match[1]), bool(match[2])), text)
+    """(kind, line, content) of each text and action, with the white space that the actions' marks take away.
+
+    Each `{{` is read once, where it stands: the first that has no end is the end of it all.
+    """
     found: list[tuple[str, int, str]] = []
     line, at = 1, 0
-    trim: bool = False
-    for match in _ACTION.finditer(text):
-        raw = text[at : match.start()]
+    trim = False
+    while (opening := text.find("{{", at)) >= 0:
+        left, content, right, end = _action(text, opening)
+        raw = text[at:opening]
         start = line
         line += raw.count("\n")
         if trim:
-            start += len(raw[: len(raw) - len(raw.lstrip())].split("\n")) - 1
+            start += _blank_lines(raw)
             raw = raw.lstrip()
-        if match[1]:
+        if left:
             raw = raw.rstrip()
         if raw:
             found.append(("text", start, raw))
-        found.append(("action", line, re.sub(r"\s+", " ", match[2]).strip() if "\n" in match[2] else match[2].strip()))
-        line += match[0].count("\n")
-        at, trim = match.end(), bool(match[3])
+        found.append(("action", line, content))
+        line += text.count("\n", opening, end)
+        at, trim = end, right
     rest = text[at:]
-    if "{{" in rest:
-        raise TemplateError("an action that has no end")
     if trim:
-        line += rest[: len(rest) - len(rest.lstrip())].count("\n")
+        line += _blank_lines(rest)
         rest = rest.lstrip()
     if rest:
         found.append(("text", line, rest))
     return found
 
 
-def _emptied(comment: str, left: bool, right: bool) -> str:
-    """A comment as an action that does nothing and keeps the lines."""
-    return f"{{{{{'- ' if left else ''}{chr(10) * comment.count(chr(10))}{' -' if right else ''}}}}}"
+def _action(text: str, opening: int) -> tuple[bool, str, bool, int]:
+    """(trims before, content, trims behind, end) of the action at `opening`; a comment has no content."""
+    comment = _COMMENT.match(text, opening)
+    if comment:
+        close = text.find("*/", comment.end())
+        ending = _COMMENT_END.match(text, close + 2) if close >= 0 else None
+        if ending is None:
+            raise TemplateError("a comment that has no end")
+        return bool(comment[1]), "", bool(ending[1]), ending.end()
+    match = _ACTION.match(text, opening)
+    if match is None:
+        raise TemplateError("an action that has no end")
+    return bool(match[1]), " ".join(match[2].split()) if "\n" in match[2] else match[2].strip(), bool(match[3]), match.end()
+
+
+def _blank_lines(raw: str) -> int:
+    """How many lines of white space begin a text."""
+    return raw[: len(raw) - len(raw.lstrip())].count("\n")
 
 
 def pipeline(text: str) -> Pipeline:

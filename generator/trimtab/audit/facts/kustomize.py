@@ -157,11 +157,12 @@ class Kustomizations:
                 hit = any(_named(name, item.name, found.affixes) for item in workloads)
                 near = [(item.place, f"{item.kind} {item.name}") for item in workloads]
                 self._target("replicas", name, m.Place(path, entry.line_of("name")), near, found=hit)
+        patchable = [*found.objects, *self._generated(directory_of(path))]
         for target, _, where, line in _patches(self.draft, path, body):
             kind, name = str(target.text("kind") or ""), str(target.text("name") or "")
             if target and (kind or name):
-                hit = any(_meant(target, item, found.affixes) for item in found.objects)
-                near = [(item.place, f"{item.kind} {item.name}") for item in found.objects if item.kind == kind]
+                hit = any(_meant(target, item, found.affixes) for item in patchable)
+                near = [(item.place, f"{item.kind} {item.name}") for item in patchable if item.kind == kind]
                 told = f"{kind} {name}".strip()
                 at = target.line_of("name" if name else "kind")
                 place = m.Place(getattr(at, "path", where), int(at or line))

@@ -221,7 +221,7 @@ _NAMED: tuple[tuple[re.Pattern[str], re.Pattern[str], str], ...] = tuple(
         (r"\bdocker\s+(?:buildx\s+)?build\b", r"\s(?:-f|--file)[ =]([\w./-]+)(?=$|\s)", "Dockerfile"),
         (r"\bhelm\s", r"\s(?:-f|--values)[ =]([\w./-]+\.ya?ml)(?=$|\s)", "values file"),
         (
-            r"kubectl(?!.*(?:\bcat\b|<<))",
+            r"\A(?s:(?>.*kubectl)(?!.*(?:\bcat\b|<<)))",  # nothing that is piped in after the last kubectl
             r"\bapply\b.{0,500}?\s(?:-f|-k|--filename|--kustomize)[ =]([\w./-]+)(?=$|[\s;&|])",
             "manifest",
         ),

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from trimtab.audit.facts.frameworks import FRONTENDS
 from trimtab.audit.facts.model import Facts, Place, Probe, Service
 from trimtab.audit.finding import Finding, Rule
 
 _HEALTH = re.compile(r"health|live|ready|ping|alive|heartbeat|status|^up$", re.IGNORECASE)
-_ROUTE_FILE = re.compile(
-    r"(?:^|/)(?:app/(?:[^/]+/)*(?:health|live|ready|ping|status)[^/]*/route\.[jt]s$|"
-    r"(?:pages|server)/api/(?:[^/]+/)*(?:health|live|ready|ping|status)[^/]*\.[jt]s$|"
-    r"routes/(?:[^/]+/)*(?:health|live|ready|ping|status)[^/]*/\+server\.[jt]s$)"
-)
+_HEALTH_NAMES = ("health", "live", "ready", "ping", "status")
 _LIBRARIES = (
     "django-health-check",
     "healthchecks",
@@ -87,12 +84,25 @@ def _route_files(facts: Facts) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     roots = {one.root for one in facts.services if one.root is not None}
     for path in sorted(facts.files):
-        if _ROUTE_FILE.search(path):
+        if _is_route_file(path):
             directory = path
             while directory and directory not in roots:
                 directory = directory.rpartition("/")[0]
             found.setdefault(directory, []).append(path)
     return found
+
+
+def _is_route_file(path: str) -> bool:
+    """Whether a file is itself a health route, as Next, Nuxt and SvelteKit have them."""
+    *folders, name = path.split("/")
+    above = folders[:-1]
+    if name in ("route.ts", "route.js"):
+        return "app" in above and folders[-1].startswith(_HEALTH_NAMES)
+    if name in ("+server.ts", "+server.js"):
+        return "routes" in above and folders[-1].startswith(_HEALTH_NAMES)
+    in_api = any(one in ("pages", "server") and two == "api" for one, two in pairwise(folders))
+    named = folders[-1] if name in ("index.ts", "index.js") and folders else name
+    return in_api and named.startswith(_HEALTH_NAMES) and name.endswith((".ts", ".js"))
 
 
 def _has_actuator(service: Service) -> bool:

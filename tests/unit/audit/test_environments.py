@@ -39,6 +39,7 @@ def compose(**variables):
         ("BIND_HOST", "wherever", 0),
         ("VIRTUAL_HOST", "shop", 0),
         ("MAIL_HOST", "relay", 0),
+        ("PHX_SERVER", "'true'", 0),
     ],
 )
 def test_a_host_in_a_variable_is_a_service(name, value, count):

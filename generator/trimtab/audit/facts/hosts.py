@@ -14,6 +14,7 @@ ADDRESS = "address"  # the scheme of a host that stands alone
 PORT_OF = "port"  # the scheme of a host whose port is in another variable
 _NAME = re.compile(r"^(?P<what>[A-Z][A-Z0-9_]*?)_?(?:HOST|HOSTNAME|SERVER|ADDR|ADDRESS)$")
 _VALUE = re.compile(r"([a-z](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)*)(?::(\d{2,5}))?")
+_SWITCH = frozenset({"true", "false", "yes", "no", "on", "off", "none", "null", "auto", "enabled", "disabled"})
 _OWN = re.compile(
     r"(?:^|_)(?:APP|SERVER|HTTP|HTTPS|BIND|LISTEN|LISTENER|PUBLIC|VIRTUAL|ALLOWED|COOKIE|TRUSTED|EXTERNAL|ADVERTISED|"
     r"WEB|SITE|DOCKER|SSH|DEPLOY|REMOTE|PROXY|MAC|IP|EMAIL|SMTP|MAIL|LETSENCRYPT|INGRESS|HMR)$"
@@ -34,7 +35,7 @@ def variables(container: m.Container) -> Iterator[m.Upstream]:
     for item in container.env:
         name = _NAME.match(item.name)
         value = _VALUE.fullmatch(item.value or "")
-        if name is None or value is None or _OWN.search(name["what"]):
+        if name is None or value is None or value[1] in _SWITCH or _OWN.search(name["what"]):
             continue
         number = to_port(value[2] or "")
         yield m.Upstream(value[1], number, item.place, ADDRESS, item.name, container.name)

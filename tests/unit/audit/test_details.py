@@ -271,3 +271,19 @@ jobs:
     assert len(reported({path: workflow.format("type=sha")}, rule)) == 1
     both = workflow.format('"type=sha\\ntype=semver,pattern={{version}}"')
     assert reported({path: both}, rule) == ()
+
+
+def test_versions_that_the_root_disagrees_on_are_one_finding_with_every_place():
+    setup = "      - uses: actions/setup-node@v4\n        with: {{ node-version: '{0}' }}\n"
+    workflow = (
+        "on: [push]\njobs:\n  test:\n    runs-on: ubuntu-24.04\n    steps:\n" + setup.format(20) + setup.format(22)
+    )
+    (finding,) = reported(
+        {
+            ".github/workflows/ci.yml": workflow,
+            "api/package.json": '{"dependencies": {"express": "5"}}',
+            "api/Dockerfile": "FROM node:18-alpine\n",
+        },
+        "runtime-version-drift",
+    )
+    assert [one.value for one in finding.locations] == ["node 20", "node 22", "node 18-alpine"]

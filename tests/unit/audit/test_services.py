@@ -1,5 +1,6 @@
 """Services are put together from the files that mention them, and kept apart where they are not the same."""
 
+from trimtab.audit.engine import Options, audit_repo
 from trimtab.audit.facts.collect import collect
 from trimtab.repo import Repo
 
@@ -137,3 +138,24 @@ def test_is_called_what_most_files_call_it():
         }
     )
     assert set(found) == {"api"}
+
+
+def test_a_dockerfile_above_belongs_to_the_service_whose_file_it_starts():
+    repo = Repo.from_texts(
+        {
+            "package.json": '{"dependencies": {"express": "5"}, "scripts": {"start": "node api/server.js"}}',
+            "Dockerfile": 'FROM node:22\nEXPOSE 4000\nCMD ["node", "api/server.js"]\n',
+            ".env.production": "PORT=4000\n",
+            "api/package.json": '{"dependencies": {"express": "5"}}',
+            "api/server.js": "app.listen(process.env.PORT || 5000);\n",
+            "docker-compose.yml": "services:\n  api: { build: ./api, ports: ['5000:5000'] }\n",
+        }
+    )
+    (service,) = collect(repo).services
+    assert [one.path for one in service.dockerfiles] == ["Dockerfile"]
+    (found,) = audit_repo(repo, Options(rules=("port-mismatch",))).findings
+    assert {(one.path, one.value) for one in found.locations} >= {
+        ("Dockerfile", "4000"),
+        (".env.production", "4000"),
+        ("docker-compose.yml", "5000"),
+    }

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.draft import Draft
-from trimtab.audit.facts.frameworks import DOCKERFILE_WORDS
+from trimtab.audit.facts.frameworks import DOCKERFILE_HINTS, DOCKERFILE_WORDS
 from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.facts.text import directory_of, http_check, interpolate, parse_image, to_port
 
@@ -22,6 +22,8 @@ _NOT = re.compile(
 )
 _PAIR = re.compile(r"""(?<![\w.])([A-Za-z_][\w.]*)=("(?:[^"\\]|\\.)*"|'[^']*'|(?:[^\s\\]|\\.)*)""")
 _FRAMEWORKS = tuple((re.compile(pattern), name) for pattern, name in DOCKERFILE_WORDS)
+_HINTS = tuple((re.compile(pattern), name) for pattern, name in DOCKERFILE_HINTS)
+_OTHER_OUTPUT = re.compile(r"^\s*COPY\s+(?:--\S+\s+)*\S*/(?:dist|build|out)(?:/\S*)?\s", re.IGNORECASE)
 
 
 def named_dockerfile(basename: str) -> bool:
@@ -252,12 +254,24 @@ def read(draft: Draft, path: str, text: str) -> None:
 
 
 def _frameworks(path: str, text: str) -> list[tuple[str, m.Place]]:
-    """Each framework that the text names outright, at the first line that does."""
+    """Each framework that the text names outright, at the first line that does. What only hints at one counts in a
+    Dockerfile that names none and copies the output of no other.
+    """
     found: dict[str, m.Place] = {}
+    hinted: dict[str, m.Place] = {}
+    other = False
     for number, line in enumerate(text.split("\n"), start=1):
         if line.lstrip().startswith("#"):
             continue
-        for pattern, name in _FRAMEWORKS:
-            if name not in found and pattern.search(line[:5000]):
-                found[name] = m.Place(path, number)
-    return list(found.items())
+        other = other or bool(_OTHER_OUTPUT.match(line[:5000]))
+        for patterns, into in ((_FRAMEWORKS, found), (_HINTS, hinted)):
+            for pattern, name in patterns:
+                if name not in into and pattern.search(line[:5000]):
+                    into[name] = m.Place(path, number)
+    if found:  # a hint is often the first word of what is named
+        return [(name, min(place, hinted.get(name, place), key=_line)) for name, place in found.items()]
+    return [] if other else list(hinted.items())
+
+
+def _line(place: m.Place) -> int:
+    return place.line

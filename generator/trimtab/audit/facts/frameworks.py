@@ -95,10 +95,7 @@ BUILD_TIME_PREFIXES = (
 
 # What a Dockerfile says outright about the framework that it builds.
 DOCKERFILE_WORDS: tuple[tuple[str, str], ...] = (
-    (
-        r"\.next/(?:standalone|static)\b|\.next\b(?=[\s\"']|$)|\bnextjs\b|NEXT_TELEMETRY_DISABLED|\bnext\s+(?:build|start)\b",
-        "next",
-    ),
+    (r"\.next/(?:standalone|static)\b|\.next\b(?=[\s\"']|$)|\bnext\s+(?:build|start)\b", "next"),
     (r"\.output/server\b|\bnuxt\s+(?:build|generate)\b", "nuxt"),
     (r"\bmanage\.py\b|\bDJANGO_SETTINGS_MODULE\b", "django"),
     (r"\bflask\s+(?:run|--app)\b|\bFLASK_APP\b", "flask"),
@@ -110,6 +107,8 @@ DOCKERFILE_WORDS: tuple[tuple[str, str], ...] = (
     (r"\bREACT_APP_\w+|\breact-scripts\b", "cra"),
     (r"\bVITE_\w+|\bvite\s+(?:build|preview)\b", "vite"),
 )
+# What a Dockerfile says of a framework without doing anything with it: left over, where another one is built.
+DOCKERFILE_HINTS: tuple[tuple[str, str], ...] = ((r"\bnextjs\b|NEXT_TELEMETRY_DISABLED", "next"),)
 # The ecosystem that a Dockerfile's tools belong to.
 DOCKERFILE_TOOLS: tuple[tuple[str, str], ...] = (
     (r"\bcargo\s+(?:build|chef|install|run|leptos)\b", "cargo"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from trimtab.audit.facts.frameworks import STATIC_FRONTENDS
 from trimtab.audit.facts.model import Bind, Container, Dockerfile, EnvVar, Facts, Place, Service
+from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.facts.source import PORT_NAME
 from trimtab.audit.facts.text import join, to_port
 
@@ -56,7 +59,8 @@ def _claims(service: Service, facts: Facts) -> list[Claim]:
     found: list[Claim] = []
     for container in service.containers:
         if not container.job:
-            found.extend(_container(container))
+            stated = _container(container)
+            found.extend(_as_local(stated) if _develops(service, container) else stated)
     for dockerfile in service.dockerfiles:
         if dockerfile.path in facts.once("shared dockerfiles", lambda: _shared_dockerfiles(facts)):
             continue
@@ -76,6 +80,32 @@ def _claims(service: Service, facts: Facts) -> list[Claim]:
         if bind.port and not (bind.variable and overridable):
             found.append(Claim(bind.port, bind.place, "listen", bind.place.path, ""))  # noqa: PERF401
     return [claim for claim in found if claim.port not in _DEBUGGERS]
+
+
+# The bundler's own server, which builds nothing: it runs on a port of its own, another one than what serves the build.
+_DEVELOPS = re.compile(
+    r"\b(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?(?:dev|serve|start:dev)\b|\bvite(?:\s+(?:dev|serve|--\S+)|$)|\bng\s+serve\b|"
+    r"\breact-scripts\s+start\b|\bvue-cli-service\s+serve\b"
+)
+
+
+def _develops(service: Service, container: Container) -> bool:
+    """Whether a container runs the development server of a frontend whose build any web server can serve."""
+    if service.framework not in STATIC_FRONTENDS:
+        return False
+    build = container.build
+    if build is not None and "local" in (environment_of(build.dockerfile), environment_of(build.target)):
+        return True
+    started = container.command or next((one.command for one in service.dockerfiles if build is not None), "")
+    starts = bool(_DEVELOPS.search(started)) or (
+        service.framework in ("cra", "angular", "vue-cli")
+        and bool(re.search(r"\b(?:npm|yarn|pnpm)\s+start\b", started))
+    )
+    return starts or any(item.name == "NODE_ENV" and item.value == "development" for item in container.env)
+
+
+def _as_local(stated: Iterator[Claim]) -> Iterator[Claim]:
+    return (dataclasses.replace(claim, environment="local") for claim in stated)
 
 
 def _defaults(service: Service, stated: set[int]) -> Iterator[Claim]:
@@ -115,6 +145,9 @@ def witnesses(service: Service, facts: Facts) -> Iterator[tuple[Place, int]]:
     for bind in service.binds:
         if bind.port:
             yield bind.place, bind.port
+    shared = facts.once("shared dockerfiles", lambda: _shared_dockerfiles(facts))
+    exposed = [port for one in service.dockerfiles if one.path in shared for port in one.ports]
+    yield from ((port.place, port.number) for port in exposed if port.number)
 
 
 def _own_binds(service: Service, stated: set[int]) -> list[Bind]:
@@ -156,8 +189,9 @@ def unit_of(container: Container) -> str:
 def _container(container: Container) -> Iterator[Claim]:
     unit = unit_of(container)
     environment = container.environment
+    several = len({port.number for port in container.ports if port.protocol == "tcp"}) > 1
     for port in container.ports:
-        if port.number and port.protocol == "tcp":
+        if port.number and port.protocol == "tcp" and not (several and port.number == 443):  # TLS beside it
             yield Claim(port.number, port.place, "declared", unit, environment)
     own = tuple(item for item in container.env if item.origin != "envfile")
     yield from _variables(own, unit, environment)

@@ -13,7 +13,8 @@ from trimtab.audit.facts.text import join
 from trimtab.yamlpos import Map, Scalar
 
 MAX_FORMS = 50
-_STEP = re.compile(r"\$\{\{\s*steps\.([\w-]+)\.outputs\.tags\s*\}\}")
+_STEP = re.compile(r"\$\{\{\s*steps\.([\w-]+)\.outputs\.([\w-]+)\s*\}\}")
+_EXPRESSION = re.compile(r"\$\{\{([^{}]{0,500})\}\}")
 _MATRIX = re.compile(r"\$\{\{\s*matrix\.([\w-]+)\s*\}\}")
 
 _WORD = r"((?:\$\{\{[^{}]*\}\}|[^\s;&|])+)"
@@ -50,19 +51,30 @@ def in_matrix(text: str, job: Map) -> Iterator[str]:
 
 
 def images_of(tags: list[str], job: Map, values: Mapping[str, str]) -> Iterator[str]:
-    """The repositories that tags name, by the metadata step that computes them where there is one."""
+    """The repositories that tags name, by the step that computes them where there is one. Expressions in them hold no
+    blank, so that a blank ends a name.
+    """
     for tag in tags:
         step = _STEP.search(tag)
-        written = [tag] if step is None else _metadata(step[1], job)
+        written = [tag] if step is None else _of_step(step[1], step[2], job)
         for one in written:
-            yield with_env(one, values)
+            yield re.sub(
+                r"\s", "", _EXPRESSION.sub(lambda match: f"${{{{{match[1].strip()}}}}}", with_env(one, values))
+            )
 
 
-def _metadata(name: str, job: Map) -> list[str]:
+def _of_step(name: str, output: str, job: Map) -> list[str]:
+    """The images that a metadata step is given, or what the commands of any other step write to its output."""
     for step in job.maps("steps"):
         if step.text("id") == name:
             images = step.map("with").get("images")
             text = str(images) if isinstance(images, Scalar) else ""
+            if not text:
+                written = re.findall(
+                    rf"(?m)(?:^|[\s\"'])(?:{re.escape(output)}=|::set-output name={re.escape(output)}::)([^\n]*)",
+                    str(step.text("run") or ""),
+                )
+                text = ",".join(re.split(r"[\"']|>>", line, maxsplit=1)[0] for line in written)
             return [one.strip().removeprefix("name=") for one in re.split(r"[\n,]", text) if one.strip()]
     return []
 

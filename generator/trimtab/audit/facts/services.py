@@ -12,7 +12,7 @@ from trimtab.audit.facts import model as m
 from trimtab.audit.facts.frameworks import FRONTENDS
 from trimtab.audit.facts.products import datastore_of, is_third_party
 from trimtab.audit.facts.query import commands_by_path
-from trimtab.audit.facts.text import directory_of
+from trimtab.audit.facts.text import directory_of, join
 
 _GENERIC = frozenset(
     {
@@ -395,6 +395,9 @@ class _Matcher:
                 continue
             if any(group.root and directory.startswith(group.root + "/") for group in self.groups if group.root):
                 continue
+            scripts = [package.scripts.get("start", ("", None))[0] for package in found]
+            if any(self._started(directory, script) for script in scripts):
+                continue  # the manifest of a service whose source has a directory, and a container, of its own
             package = next(package for package in found if package.frameworks)
             self.groups.append(_Group(name, directory, evidence=[f"{package.path}: {package.frameworks[0]}"]))
 
@@ -421,12 +424,30 @@ class _Matcher:
             ]
             if suffix:  # Dockerfile.<name> beside another: an image of its own, unless it has the service's name
                 by_root = [one for one in by_root if one in by_name or suffix & tokens(one.root or "")]
-            candidates = by_root or by_name
+            started = self._started(dockerfile.directory, dockerfile.command)
+            candidates = started or by_root or by_name
             if len(candidates) == 1 and (
-                dockerfile.directory or by_name or dockerfile.path in pushed or len(self.groups) == 1 or by_root
+                dockerfile.directory
+                or by_name
+                or dockerfile.path in pushed
+                or len(self.groups) == 1
+                or by_root
+                or started
             ):
                 candidates[0].dockerfiles[dockerfile.path] = dockerfile
                 candidates[0].evidence.append(f"{dockerfile.path}: in the service's directory or under its name")
+
+    def _started(self, directory: str, command: str) -> list[_Group]:
+        """The service below `directory`, in whose own directory the file lies that a command starts."""
+        for word in command.split():
+            path = join(directory, word) if re.fullmatch(r"[\w./-]+\.\w+", word) else None
+            if path and path in self.facts.files:
+                return [
+                    one
+                    for one in self.groups
+                    if one.root and one.root != directory and path.startswith(one.root + "/") and not one.product
+                ]
+        return []
 
     def services(self) -> tuple[m.Service, ...]:
         """The finished services, each with what lies in its directory."""

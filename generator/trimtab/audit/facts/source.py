@@ -99,6 +99,8 @@ _DEFAULT = re.compile(
     r"\.unwrap_or(?:_else|_default)?\(\s{0,30}(?:\|_?\w*\|)?|\{|\s{1,9}or\s|[^\n;]{0,80}?\.unwrap_or\()\s{0,9}\(?\s{0,9}"
     + _LITERAL
 )
+# What stands right of a read that is none: the program sets the variable itself, for good or where it is missing.
+_ASSIGNED = re.compile(r"\s{0,9}(?:\|\||\?\?)?=(?![=~>])")
 _TAG_DEFAULT = re.compile(r"\b(?:default|envDefault|env-default):\"([^\"]*)\"")
 _REQUIRED = re.compile(r"\s{0,30}\)?\s{0,9}(?:!|\.expect\(|\.unwrap\(\)|\?\s*[;,\n]|\)?\.map_err|\.context\()")
 _DESTRUCTURED = re.compile(r"\{([^{}]{1,2000})\}\s*=\s*(?:process|import\.meta)\.env\b")
@@ -259,7 +261,7 @@ def _line_finder(text: str) -> Callable[[int], int]:
     return lambda offset: bisect.bisect_right(starts, offset)
 
 
-def _env_reads(  # noqa: C901
+def _env_reads(  # noqa: C901, PLR0912
     code: str, family: str, path: str, line_of: Callable[[int], int]
 ) -> Iterator[m.EnvRead]:
     seen: set[tuple[str, int]] = set()
@@ -274,6 +276,8 @@ def _env_reads(  # noqa: C901
             default = _DEFAULT.match(rest) if _has_default(match[0], rest) else None
             value = next((group for group in default.groups() if group is not None), None) if default else None
             required = value is None and (bool(_REQUIRED.match(rest)) or match[0].startswith("environ["))
+            if value is None and (_ASSIGNED.match(rest) or "setdefault(" in match[0]):
+                value, required = "", False
             if family == "go":
                 value = value if match[0].startswith(("os.Getenv", "os.LookupEnv")) is False else None
                 if match[0].startswith("env"):

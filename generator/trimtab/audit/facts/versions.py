@@ -33,11 +33,11 @@ def differing(facts: Facts, products: frozenset[str]) -> dict[tuple[str, str], l
                 here = [*common, *by_home[home]] if home else common
                 found[(product, home)] = [(version.place, f"{product} {version.text}") for version in here]
         if common and len(by_home) > 1 and not _agree(everywhere, product):
-            # The root disagrees with itself: one finding, rather than one for each directory below it.
+            # The root disagrees with itself: one finding with all that is stated, rather than one for each directory.
             for home in [home for name, home in found if name == product]:
-                if _agree(claims[home], product):
-                    del found[(product, home)]
-            found[(product, "")] = [(version.place, f"{product} {version.text}") for version in common]
+                del found[(product, home)]
+            here = [*common, *(version for home in sorted(by_home) if home for version in by_home[home])]
+            found[(product, "")] = [(version.place, f"{product} {version.text}") for version in here]
     return found
 
 

@@ -35,7 +35,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         near = contexts.get(name, []) or [
             other for other in pushed if other not in deployed and _near(base, other.rsplit("/", 1)[-1], name, other)
         ]
-        near = near or _sole_rest(name, pushed, deployed) or _sibling(name, pushed, facts)
+        near = near or _sole_rest(name, pushed, deployed) or _sibling(name, pushed, facts) or _family(name, pushed)
         if near:
             yield RULE.finding(
                 f"{name} is deployed, but {near[0]} is what is pushed",
@@ -88,6 +88,18 @@ def _sibling(name: str, pushed: dict[str, list[tuple[Place, str]]], facts: Facts
             if others:
                 return others
     return []
+
+
+def _family(name: str, pushed: dict[str, list[tuple[Place, str]]]) -> list[str]:
+    """What is pushed to the namespace of a deployed image, however that is spelt, when nothing of its name is."""
+    space = _squeezed(name.split("/")[-2]) if "/" in name else ""
+    return [
+        other for other in pushed if len(space) > 3 and space in map(_squeezed, other.rpartition("/")[0].split("/"))
+    ]
+
+
+def _squeezed(part: str) -> str:
+    return re.sub(r"[-_.]", "", part.lower())
 
 
 def _name(tag: str) -> str:

@@ -111,7 +111,7 @@ def _called_there(host: str, upstream: Upstream, facts: Facts) -> str:
     wanted = {product for name, product, _ in running if name == host} or {product_of_image(host)}
     scope = _scope(upstream.place.path, facts)
     here = {name: product for name, product, where in running if where == scope}
-    reachable = {one.name for one in facts.kube_services} if scope == _CLUSTER else set(here)
+    reachable = {one.name for one in facts.kube_services} if scope == _CLUSTER else _declared(scope, facts)
     if not upstream.owner or scope == "" or host in reachable or "" in wanted:
         return ""
     return next((name for name, product in sorted(here.items()) if product in wanted and name in reachable), "")
@@ -123,6 +123,20 @@ def _scope(path: str, facts: Facts) -> str:
         return f"compose {directory_of(path)}"
     manifests = facts.once("manifest paths", lambda: frozenset(one.place.path for one in facts.objects))
     return _CLUSTER if path in manifests and "/templates/" not in path else ""
+
+
+def _declared(scope: str, facts: Facts) -> set[str]:
+    """The names of every compose service of a folder, whatever it runs."""
+    by_scope: dict[str, set[str]] = facts.once("compose names by scope", lambda: _by_scope(facts))
+    return by_scope.get(scope, set())
+
+
+def _by_scope(facts: Facts) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for one in facts.containers:
+        if one.origin == "compose":
+            found[f"compose {directory_of(one.place.path)}"].update((one.name, *one.aliases))
+    return found
 
 
 def _running(facts: Facts) -> list[tuple[str, str, str]]:

@@ -287,3 +287,51 @@ def test_versions_that_the_root_disagrees_on_are_one_finding_with_every_place():
         "runtime-version-drift",
     )
     assert [one.value for one in finding.locations] == ["node 20", "node 22", "node 18-alpine"]
+
+
+def test_a_name_that_nothing_reads_and_its_near_name_that_the_source_reads():
+    (finding,) = reported(
+        {
+            "api/package.json": '{"dependencies": {"express": "5"}}',
+            "api/store.js": "const bucket = process.env.CLOUD_S3_BUCKET || 'x';\n",
+            "docker-compose.yml": "services:\n  api:\n    build: ./api\n    environment:\n      CLOUD_S3_BUCKET: a\n",
+            "docker-compose.prod.yml": "services:\n  api:\n    image: acme/api:1\n    environment:\n"
+            "      S3_BUCKET: ${S3_BUCKET:-media}\n",
+        },
+        "env-name-drift",
+    )
+    assert finding.severity == "high"
+    assert [(one.path, one.line, one.value) for one in finding.locations] == [
+        ("docker-compose.prod.yml", 5, "S3_BUCKET"),
+        ("docker-compose.yml", 5, "CLOUD_S3_BUCKET"),
+        ("api/store.js", 1, "CLOUD_S3_BUCKET"),
+    ]
+
+
+def test_the_same_tests_are_known_from_the_root_and_from_their_folder():
+    path = ".github/workflows/{0}.yml"
+    files = {
+        path.format("one"): WORKFLOW.format("cd api && python -m pytest tests/ -v --cov=app"),
+        path.format("two"): WORKFLOW.format("pytest api/tests"),
+    }
+    assert len(reported(files, "overlapping-workflows")) == 1
+
+
+def test_a_variant_alone_is_no_version_of_an_image():
+    compose = "services:\n  one: {{ image: '{0}' }}\n"
+    for image in ("nginx:alpine", "node:lts-slim", "timescale/timescaledb:latest-pg16"):
+        assert len(reported({"docker-compose.yml": compose.format(image)}, "floating-image-tag")) == 1, image
+    for image in ("nginx:1.29-alpine", "debian:bookworm", "gcr.io/distroless/static:debug", "acme/api:release-a"):
+        assert reported({"docker-compose.yml": compose.format(image)}, "floating-image-tag") == (), image
+
+
+def test_a_public_variable_is_late_beside_a_development_image_and_in_copies_of_a_service():
+    web = "    build: ./web\n    environment:\n      REACT_APP_API_URL: https://api.acme.io\n"
+    files = {
+        "web/package.json": '{"dependencies": {"react-scripts": "5"}}',
+        "web/Dockerfile": "FROM node:22 AS build\nRUN npm run build\nFROM nginx:1.29\nCOPY --from=build /build /srv\n",
+        "web/Dockerfile.dev": "FROM node:22\nCMD npm start\n",
+        "docker-compose.yml": f"services:\n  web-1:\n{web}  web-2:\n{web}",
+    }
+    (finding,) = reported(files, "public-variable-set-at-runtime")
+    assert [one.line for one in finding.locations] == [5, 9]

@@ -101,3 +101,54 @@ def test_a_network_policy_for_pods_from_elsewhere_is_no_grave_fault():
     assert [one.severity for one in findings(files, "selector-matches-nothing")] == ["medium"]
     files["k8s/policy.yaml"] = policy.format("order-api")
     assert [one.severity for one in findings(files, "selector-matches-nothing")] == ["high"]
+
+
+def test_weak_passwords_that_everybody_knows_are_no_leaked_secret():
+    compose = "services:\n  db:\n    image: postgres:16\n    environment: {{ POSTGRES_PASSWORD: '{0}' }}\n"
+    assert (
+        findings({"docker-compose.yml": compose.format("${DB_PASSWORD:-postgres123}")}, "secret-in-tracked-file") == ()
+    )
+    assert len(findings({"docker-compose.yml": compose.format("Kx93-vRq7_tPw2mZ")}, "secret-in-tracked-file")) == 1
+
+
+def test_installing_a_tool_and_smoke_testing_a_deploy_are_no_test_jobs():
+    workflow = "on: [push]\njobs:\n  one:\n    runs-on: ubuntu-24.04\n    steps:\n      - run: {0}\n"
+    for command in ("pip install flake8 pytest-cov", "npm run test:smoke -- --env=staging"):
+        assert findings({".github/workflows/ci.yml": workflow.format(command)}, "test-reports-not-kept") == ()
+    assert (
+        len(findings({".github/workflows/ci.yml": workflow.format("npm run test:unit")}, "test-reports-not-kept")) == 1
+    )
+
+
+def test_a_key_that_another_workload_takes_from_a_shared_config_map_is_read():
+    pod = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: {0} }}\nspec:\n"
+        "  selector: {{ matchLabels: {{ app: {0} }} }}\n  template:\n    metadata: {{ labels: {{ app: {0} }} }}\n"
+        "    spec: {{ containers: [{{ name: {0}, image: '{1}', {2} }}] }}\n---\n"
+    )
+    reads = "".join(f"const {name} = process.env.{name}_X;\n" for name in "ABCDE")
+    files = {
+        "api/package.json": '{"dependencies": {"express": "5"}}',
+        "api/server.js": reads,
+        "docker-compose.yml": "services: { api: { build: ./api } }\n",
+        "k8s/all.yaml": pod.format("api", "acme/api:1", "envFrom: [{ configMapRef: { name: shared } }]")
+        + pod.format(
+            "db",
+            "postgres:16",
+            "env: [{ name: POSTGRES_DB, valueFrom: { configMapKeyRef: { name: shared, key: NAME_OF_STORE } } }]",
+        )
+        + "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: shared }\ndata:\n  NAME_OF_STORE: shop\n  NOBODYS: x\n",
+    }
+    (found,) = findings(files, "env-declared-unread")
+    assert {place.value for place in found.locations} == {"NOBODYS"}
+
+
+def test_a_published_port_with_a_variable_of_its_own_is_no_other_name_of_one():
+    files = {
+        "docker-compose.yml": "services:\n  api:\n    build: ./api\n    environment: { APP_QUEUE_PORT: 5672 }\n"
+        "  queue: { image: 'rabbitmq:4', ports: ['${QUEUE_PORT:-5672}:5672'] }\n",
+        ".env.example": "QUEUE_PORT=5672\n",
+        "api/package.json": '{"dependencies": {"express": "5"}}',
+        "api/server.js": "connect(process.env.APP_QUEUE_PORT);\n",
+    }
+    assert findings(files, "env-name-drift") == ()

@@ -7,6 +7,9 @@ from trimtab.repo import Repo
 CARGO = '[package]\nname = "{0}"\nversion = "0.1.0"\n[dependencies]\naxum = "0.8"\n'
 
 
+JOB = "on: [push]\njobs:\n  image:\n    runs-on: ubuntu-24.04\n    steps:\n"
+
+
 def deployment(name, image):
     return (
         f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  selector: {{matchLabels: {{app: {name}}}}}\n"  # noqa: E501
@@ -159,3 +162,41 @@ def test_a_dockerfile_above_belongs_to_the_service_whose_file_it_starts():
         (".env.production", "4000"),
         ("docker-compose.yml", "5000"),
     }
+
+
+def test_source_without_a_manifest_is_a_service_where_ci_builds_it_or_it_has_an_env_file():
+    push = (
+        f"{JOB}      - uses: docker/build-push-action@v6\n"
+        "        with: { context: ./engine, push: true, tags: 'ghcr.io/acme/engine:1' }\n"
+    )
+    found = services(
+        {
+            ".github/workflows/ci.yml": push,
+            "engine/Dockerfile": "FROM python:3.13\nCOPY app ./app\n",
+            "engine/locks/requirements-lock.txt": "fastapi==0.115\n",
+            "engine/app/main.py": 'import os\nos.environ["TOKEN_OF_ENGINE"]\n',
+            "admin/.env.example": "ADMIN_KEY=\n",
+            "admin/main.py": 'import os\nos.environ["ADMIN_KEY"]\n',
+        }
+    )
+    assert {name: service.root for name, service in found.items()} == {"admin": "admin", "engine": "engine"}
+    assert [one.path for one in found["engine"].dockerfiles] == ["engine/Dockerfile"]
+
+
+def test_a_deployed_image_belongs_to_the_source_that_ci_builds_it_from():
+    steps = (
+        "      - id: meta\n        uses: docker/metadata-action@v5\n"
+        "        with: { images: 'ghcr.io/acme/shop/core' }\n"
+        "      - uses: docker/build-push-action@v6\n"
+        "        with: { context: ., file: docker/Dockerfile.core, push: true, "
+        "tags: '${{ steps.meta.outputs.tags }}' }\n"
+    )
+    found = services(
+        {
+            ".github/workflows/ci.yml": JOB + steps,
+            "docker/Dockerfile.core": "FROM python:3.13\nCOPY requirements.txt core ./\n",
+            "requirements.txt": "fastapi==0.115\n",
+            "docker/docker-compose.prod.yml": "services:\n  orders: { image: 'shop/core:${VERSION:-1}' }\n",
+        }
+    )
+    assert (found["orders"].root, found["orders"].framework) == ("", "fastapi")

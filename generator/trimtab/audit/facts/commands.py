@@ -18,7 +18,7 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             "test",
             r"\b(?:cargo\s+(?:nextest|test|llvm-cov|tarpaulin)|pytest|tox\b|nox\b|go\s+test|gotestsum|dotnet\s+test|rspec|phpunit|pest\b|vitest|"
             r"jest\b|playwright\s+test|cypress\s+run|mix\s+test|rails\s+test|artisan\s+test|ctest|manage\.py\s+test|python\s+-m\s+unittest|"
-            r"(?:npm|pnpm|yarn|bun)\s+(?:(?:-\S+|--\S+(?:\s+\w+)?)\s+){0,10}(?:run\s+)?(?:t|test|test:\S+|e2e|coverage)\b|"
+            r"(?:npm|pnpm|yarn|bun)\s+(?:(?:-\S+|--\S+(?:\s+\w+)?)\s+){0,10}(?:run\s+)?(?:t|test|test:(?!smoke|health)\S+|e2e|coverage)(?![\w:])|"
             r"(?:\./)?(?:mvnw?|gradlew?)\s+(?:\S+\s+){0,30}(?:test|verify|check)\b|make\s+(?:\S+\s+)?(?:test|check|e2e)\S*)",
         ),
         (
@@ -197,11 +197,18 @@ def _joined(text: str) -> list[tuple[str, int]]:
     return found
 
 
+# Tools are only named where they are installed.
+_INSTALLS = re.compile(
+    r"\b(?:pip3?|pipx|uv|poetry|npm|pnpm|yarn|bun|apt|apt-get|apk|dnf|yum|brew|gem|cargo|go)\s+(?:-\S{1,50}\s+){0,5}"
+    r"(?:pip\s+)?(?:install|add|i|ci|get)\b[^;&|\n]{0,1500}"
+)
+
+
 def kinds_of(text: str) -> set[str]:
     """What a command does, as far as its words say."""
     if text.lstrip().startswith(("echo ", "printf ")) and "|" not in text:
         return set()
-    text = text[:MAX_COMMAND]
+    text = _INSTALLS.sub(" ", text[:MAX_COMMAND])
     found = {kind for kind, pattern in KINDS if pattern.search(text)}
     if _MIGRATION_WORD.search(text) and any(
         action == "up" and pattern.search(text) for _, action, pattern in MIGRATIONS

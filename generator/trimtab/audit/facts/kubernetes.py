@@ -258,6 +258,7 @@ class KubernetesReader:
                     refs,
                     secret,
                     source=held,
+                    name_at=self.place(entry.line_of("name")),
                 )
             )
             for kind, key in (("Secret", "secretKeyRef"), ("ConfigMap", "configMapKeyRef")):
@@ -515,7 +516,7 @@ def with_objects(
             kind, name, key = item.source
             match = next((one for one in held.get((group, kind, name), ()) if one.name == key), None)
             if match is not None and match.value is not None and kind == "ConfigMap":
-                env.append(dataclasses.replace(match, name=item.name))
+                env.append(dataclasses.replace(match, name=item.name, source=item.source))
                 continue
         env.append(item)
     own = {item.name for item in env}

@@ -39,6 +39,12 @@ class EnvVar:
     build_time: bool = False
     outline: str = ""  # where `value` is None: the text with the parts that are not known left out
     source: tuple[str, str, str] | None = None  # (kind, name, key) of the Kubernetes object that holds the value
+    name_at: Place | None = None  # where the name stands, if not where the value does
+
+    @property
+    def name_place(self) -> Place:
+        """Where the name stands."""
+        return self.name_at or self.place
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 
 from trimtab.audit.facts.envnames import meaning, public_prefix
 from trimtab.audit.facts.model import EnvVar, Facts, Place
 from trimtab.audit.facts.products import is_third_party
+from trimtab.audit.facts.query import commands_by_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def name_drifts(facts: Facts) -> list[NameDrift]:
         for item in unit.variables
         for ref in item.refs
         if ref != item.name
-    }
+    } | _published(facts)
     by_meaning: dict[frozenset[str], list[tuple[Unit, EnvVar]]] = defaultdict(list)
     for unit in everything:
         for item in unit.variables:
@@ -101,11 +103,94 @@ def _drift(words: frozenset[str], entries: list[tuple[Unit, EnvVar]], mapped: se
         return None
     chosen = [item for _, item in entries]
     places = sorted(
-        {(item.place, item.name) for item in chosen},
+        {(item.name_place, item.name) for item in chosen},
         key=lambda entry: (entry[1], entry[0].path, entry[0].line),
     )
     names = tuple(dict.fromkeys(name for _, name in places))
     return NameDrift(words, tuple(places), names, tuple(chosen), sure)
+
+
+# Words by which services call the one key that they give.
+_KEY_WORDS = frozenset({"API", "SECRET", "PRIVATE", "ACCESS", "AUTH"})
+
+
+def read_drifts(facts: Facts) -> list[NameDrift]:
+    """Names that some files set and no source reads, where the source reads a name almost the same, which other files
+    for the service set instead: `S3_BUCKET` here, `AWS_S3_BUCKET` there.
+    """
+    everything = units(facts)
+    read = {one.name for one in facts.reads}
+    mapped = {ref for unit in everything for item in unit.variables for ref in item.refs if ref != item.name}
+    used = mapped | _used_by_commands(facts)
+    used |= _published(facts)
+    holders: dict[str, list[tuple[Unit, EnvVar]]] = defaultdict(list)
+    for unit in everything:
+        for item in unit.variables:
+            holders[item.name].append((unit, item))
+    found = []
+    for name in sorted(holders.keys() - read - used):
+        others = [other for other in holders.keys() & read if _almost(name, other)]
+        if len(others) == 1 and meaning(name) != meaning(others[0]):
+            entries = holders[name] + holders[others[0]]
+            if not _apart(holders[name], holders[others[0]]):
+                continue
+            places = [(item.name_place, item.name) for _, item in entries]
+            found.append(
+                NameDrift(
+                    meaning(others[0]), tuple(places), (others[0], name), tuple(i for _, i in entries), sure=False
+                )
+            )
+    return found
+
+
+def _published(facts: Facts) -> set[str]:
+    """Variables that stand for a port on the host."""
+    return {ref for container in facts.containers for port in container.ports for ref in port.host_refs}
+
+
+_EXPANDED = re.compile(r"\$\{?([A-Z][A-Z0-9_]{2,60})")
+_GIVEN = re.compile(r"(?:^|[\s;&])([A-Z][A-Z0-9_]{2,60})=(?!\S{0,3}\$\{?\1)")
+
+
+def _used_by_commands(facts: Facts) -> set[str]:
+    """The variables that commands expand, without those that a script gives a value of its own."""
+    used: set[str] = set()
+    for commands in commands_by_path(facts).values():
+        texts = [command.text for command in commands]
+        given = {name for text in texts if "=" in text for name in _GIVEN.findall(text)}
+        used |= {name for text in texts if "$" in text for name in _EXPANDED.findall(text)} - given
+    return used
+
+
+def _almost(name: str, other: str) -> bool:
+    """Whether two names differ by a first word, or by the word for a key."""
+    one, two = name.split("_"), other.split("_")
+    if min(len(one), len(two)) < 2 or public_prefix(name) or public_prefix(other):
+        return False
+    if one[1:] == two or two[1:] == one:
+        return True
+    differing = {word for pair in zip(one, two, strict=False) if pair[0] != pair[1] for word in pair}
+    return len(one) == len(two) > 2 and one[-1] == two[-1] == "KEY" and bool(differing) and differing <= _KEY_WORDS
+
+
+def _apart(left: list[tuple[Unit, EnvVar]], right: list[tuple[Unit, EnvVar]]) -> bool:
+    """Whether no file sets both names, and one file of each serves the same service."""
+    if {unit.path for unit, _ in left} & {unit.path for unit, _ in right}:
+        return False
+    return any(one.scope == other.scope or "*" in (one.scope, other.scope) for one, _ in left for other, _ in right)
+
+
+def reads_of(facts: Facts, names: tuple[str, ...]) -> list[tuple[Place, str]]:
+    """Where the source reads any of the names."""
+    by_name: dict[str, list[Place]] = facts.once("reads by name", lambda: _reads_by_name(facts))
+    return [(place, name) for name in names for place in by_name.get(name, [])]
+
+
+def _reads_by_name(facts: Facts) -> dict[str, list[Place]]:
+    found: dict[str, list[Place]] = defaultdict(list)
+    for read in facts.reads:
+        found[read.name].append(read.place)
+    return found
 
 
 def _same_scope(one: Unit, other: Unit) -> bool:

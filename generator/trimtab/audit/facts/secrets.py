@@ -28,7 +28,8 @@ _PLACEHOLDER = re.compile(
     r"not-?a-?real|redacted|generate|^(?:none|null|nil|undefined|false|true|secret|password|passwd|pass|token|key|admin|root|postgres|user|"
     r"test|testing|dev|development|local|localhost|default|guest|minio|minioadmin|redis|mysql|mongo|django|app|demo|db|string|value|empty|unset)$|"
     r"\bset[-_ ](?:me|in|this|by)|super.?secret|my.?secret|secret.?key|jwt.?secret|dev.?secret|\$\{|\$\(|\{\{|^\$|%\(|must.?be|should.?be|please|"  # noqa: E501
-    r"^(?:test|dev|local|demo|ci)[-_.]|[-_.](?:test|dev|local|demo|ci)$|for.?(?:dev|test|local)|in.?production|do.?not.?use|insecure|unsafe|^enc\[|sealed|vault:|ref\+|op://|arn:aws|projects/",
+    r"^(?:pass(?:word)?|passw0rd|admin|root|postgres|mysql|redis|mongo|rabbitmq|minio|minioadmin|guest|user|secret|qwerty|letmein)"
+    r"[-_@#.!]?\d{1,4}[!@#]?$|^(?:test|dev|local|demo|ci)[-_.]|[-_.](?:test|dev|local|demo|ci)$|for.?(?:dev|test|local)|in.?production|do.?not.?use|insecure|unsafe|^enc\[|sealed|vault:|ref\+|op://|arn:aws|projects/",
     re.IGNORECASE,
 )
 _CERTAIN = re.compile(

@@ -12,6 +12,7 @@ from trimtab.audit.facts import model as m
 from trimtab.audit.facts.frameworks import FRONTENDS
 from trimtab.audit.facts.products import datastore_of, is_third_party
 from trimtab.audit.facts.query import commands_by_path
+from trimtab.audit.facts.source import language_of
 from trimtab.audit.facts.text import directory_of, join
 
 _GENERIC = frozenset(
@@ -88,6 +89,7 @@ def match_services(facts: m.Facts) -> tuple[m.Service, ...]:
             matcher.add_kubernetes(container)
     matcher.add_packages()
     matcher.add_dockerfiles()
+    matcher.add_sources()
     return matcher.services()
 
 
@@ -107,6 +109,22 @@ def _another_workload(one: str, other: str) -> bool:
         return False
     left, right = tokens(one) - _GENERIC, tokens(other) - _GENERIC
     return bool(left and right) and not (left <= right or right <= left)
+
+
+def _unnumbered(name: str) -> str:
+    return re.sub(r"[-_]?\d{1,3}$", "", name)
+
+
+def _twins(one: m.Container, other: m.Container) -> bool:
+    """Whether two containers of one file are copies of one service: `api-1` and `api-2`, of one build."""
+    if one.build is None or other.build is None or one.name == other.name:
+        return False
+    built = (one.build.context, one.build.dockerfile, one.build.target)
+    return (
+        one.place.path == other.place.path
+        and _unnumbered(one.name) == _unnumbered(other.name)
+        and built == (other.build.context, other.build.dockerfile, other.build.target)
+    )
 
 
 def _beside(group: _Group, container: m.Container) -> bool:
@@ -137,7 +155,7 @@ class _Matcher:
         self.pushed = {
             tag.split("@")[0].rsplit("/", 1)[-1].split(":")[0]: push
             for push in facts.pushes
-            for tag in push.tags
+            for tag in (*push.tags, *push.images)
             if push.context or push.dockerfile
         }
 
@@ -202,7 +220,10 @@ class _Matcher:
         assert container.build is not None  # noqa: S101 - the caller's condition
         root = self.root_of(container.build, container.name)
         same_file = {
-            id(group) for group in self.groups for one in group.containers if one.place.path == container.place.path
+            id(group)
+            for group in self.groups
+            for one in group.containers
+            if one.place.path == container.place.path and not _twins(one, container)
         }
         group = next(
             (
@@ -210,7 +231,11 @@ class _Matcher:
                 for one in self.groups
                 if one.root == root
                 and id(one) not in same_file
-                and (container.name in one.names or self._alone(one, root, container))
+                and (
+                    {container.name, _unnumbered(container.name)} & one.names
+                    or any(_twins(other, container) for other in one.containers)
+                    or self._alone(one, root, container)
+                )
             ),
             None,
         )
@@ -320,11 +345,7 @@ class _Matcher:
         push = self.pushed.get(base)
         root = None
         if push is not None:
-            root = (
-                directory_of(push.dockerfile)
-                if self.packages.get(directory_of(push.dockerfile))
-                else (push.context or None)
-            )
+            root = self.root_of(m.Build(push.context, push.dockerfile, push.place), base)
         for name in (base, container.workload, container.name):
             if root is None and name and name not in _GENERIC:
                 root = self.named_directory(name)
@@ -333,6 +354,8 @@ class _Matcher:
             return self._join(held, container)
         group = _Group(container.workload or container.name, root)
         group.evidence.append(f"{container.place.path}:{container.place.line}: {container.workload or container.name}")
+        if push is not None and push.dockerfile in self.by_path:
+            group.dockerfiles[push.dockerfile] = self.by_path[push.dockerfile]
         self.groups.append(group)
         return self._join(group, container)
 
@@ -395,11 +418,24 @@ class _Matcher:
                 continue
             if any(group.root and directory.startswith(group.root + "/") for group in self.groups if group.root):
                 continue
+            if self._inside_an_image(directory):
+                continue
             scripts = [package.scripts.get("start", ("", None))[0] for package in found]
             if any(self._started(directory, script) for script in scripts):
                 continue  # the manifest of a service whose source has a directory, and a container, of its own
             package = next(package for package in found if package.frameworks)
             self.groups.append(_Group(name, directory, evidence=[f"{package.path}: {package.frameworks[0]}"]))
+
+    def _inside_an_image(self, directory: str) -> bool:
+        """Whether a manifest stands below a Dockerfile with source, and has none of its own: part of that image."""
+        if any(path.startswith(f"{directory}/") and language_of(path) for path in self.facts.files):
+            return False
+        above = directory_of(directory)
+        while above:
+            if f"{above}/Dockerfile" in self.by_path:
+                return self._has_code(above)
+            above = directory_of(above)
+        return False
 
     def add_dockerfiles(self) -> None:
         """Dockerfiles that no compose file builds: by pushed image, by directory, by a service's name in
@@ -436,6 +472,29 @@ class _Matcher:
             ):
                 candidates[0].dockerfiles[dockerfile.path] = dockerfile
                 candidates[0].evidence.append(f"{dockerfile.path}: in the service's directory or under its name")
+
+    def _has_code(self, directory: str) -> bool:
+        """Whether source below a directory reads variables or listens."""
+        places = [one.place for one in self.facts.reads] + [one.place for one in self.facts.binds]
+        return any(place.path.startswith(f"{directory}/") for place in places)
+
+    def add_sources(self) -> None:
+        """Directories of source that have no manifest here, and whose image CI builds or that have an env file."""
+        roots = {group.root for group in self.groups if group.root}
+        taken = {path for group in self.groups for path in group.dockerfiles}
+        built = {push.context for push in self.facts.pushes if push.dockerfile in self.by_path.keys() - taken}
+        own = {file.directory for file in self.facts.env_files}
+        for directory in sorted(built | own):
+            inside = directory + "/"
+            if not directory or any(f"{root}/".startswith(inside) or inside.startswith(f"{root}/") for root in roots):
+                continue
+            if not self._has_code(directory):
+                continue
+            group = _Group(directory.rsplit("/", 1)[-1], directory, evidence=[f"{directory}: source"])
+            for path, dockerfile in self.by_path.items():
+                if dockerfile.directory == directory and path not in taken:
+                    group.dockerfiles[path] = dockerfile
+            self.groups.append(group)
 
     def _started(self, directory: str, command: str) -> list[_Group]:
         """The service below `directory`, in whose own directory the file lies that a command starts."""

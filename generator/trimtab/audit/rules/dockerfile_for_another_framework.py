@@ -128,7 +128,7 @@ def _finding(
                 any(item.name.startswith(prefix[one]) for one in (expected or ["vite", "next"]) if one in prefix)
                 and item.origin == "compose"
             ):
-                places.append((item.place, item.name))
+                places.append((item.name_place, item.name))
     note = ", and nothing builds it" if dead else ""
     told = expected[0] if len(expected) == 1 else " and ".join(expected[:3]) or "another framework"
     return RULE.finding(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts.envnames import is_duration, meaning
 from trimtab.audit.facts.model import Facts
-from trimtab.audit.facts.namedrift import name_drifts, units
+from trimtab.audit.facts.namedrift import name_drifts, reads_of, units
 from trimtab.audit.finding import Finding, Rule
 
 
@@ -17,11 +17,11 @@ def check(facts: Facts) -> Iterator[Finding]:
     for drift in drifts:
         if "REFRESH" in drift.meaning and names_of_token - set(drift.names):
             continue
-        places = list(drift.places)
+        places = [*drift.places, *reads_of(facts, drift.names)]
         if "JWT" in drift.meaning:
             for unit in units(facts):
                 places += [
-                    (item.place, item.name)
+                    (item.name_place, item.name)
                     for item in unit.variables
                     if meaning(item.name) == drift.meaning | {"REFRESH"}
                 ]

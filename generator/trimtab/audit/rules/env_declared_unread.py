@@ -13,7 +13,7 @@ from trimtab.audit.finding import Finding, Rule
 _READ_BY_TOOLS = re.compile(
     r"^(?:PATH|HOME|TZ|LANG|LC_\w+|PORT|HOST|NODE_\w+|npm_\w+|NPM_\w+|YARN_\w+|PNPM_\w+|PYTHON\w+|PIP_\w+|UV_\w+|VIRTUAL_ENV|RUST_\w+|CARGO_\w+|RUSTFLAGS|GO\w+|"
     r"CGO_\w+|JAVA_\w+|JVM_\w+|SPRING_\w+|SERVER_\w+|MANAGEMENT_\w+|LOGGING_\w+|EUREKA_\w+|ASPNETCORE_\w+|DOTNET_\w+|ConnectionStrings\w*|\w{1,100}?__\w+|RAILS_\w+|RACK_\w+|BUNDLE_\w+|"
-    r"SECRET_KEY_BASE|DJANGO_\w+|FLASK_\w+|GUNICORN_\w+|UVICORN_\w+|WEB_CONCURRENCY|CELERY\w*|APP_\w+|LOG_\w+|DB_\w+|CACHE_\w+|SESSION_\w+|QUEUE_\w+|MAIL_\w+|"
+    r"SECRET_KEY_BASE|DJANGO_\w+|FLASK_\w+|GUNICORN_\w+|UVICORN_\w+|WEB_CONCURRENCY|CELERY\w*|C_FORCE_ROOT|APP_\w+|LOG_\w+|DB_\w+|CACHE_\w+|SESSION_\w+|QUEUE_\w+|MAIL_\w+|"
     r"NEXT_\w+|NUXT_\w+|NITRO_\w+|VITE_\w+|REACT_APP_\w+|PUBLIC_\w+|OTEL_\w+|SENTRY_\w+|DD_\w+|NEW_RELIC_\w+|PROMETHEUS_\w+|COMPOSE_\w+|DOCKER_\w+|BUILDKIT\w*|"
     r"POSTGRES_\w+|PG\w+|MYSQL_\w+|MARIADB_\w+|MONGO_\w+|REDIS_\w+|RABBITMQ_\w+|TRAEFIK_\w+|CHOKIDAR_\w+|WATCHPACK_\w+|DEBIAN_FRONTEND|TERM|DISABLE_\w+|"
     r"DATABASE_URL|DIRECT_URL|SQLX_\w+|HTTPS?_PROXY|NO_PROXY|AWS_\w+|S3_\w+|GOOGLE_\w+|AZURE_\w+|MIX_ENV|PHX_\w+|ERL_\w+|RELEASE_\w+|ROCKET_\w+|PHP_\w+|BROADCAST_\w+|HOSTNAME|DOMAIN|STACK_NAME|TAG|CI|DEBUG|ENV)$"
@@ -26,6 +26,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         return
     used = {read.name for read in facts.reads}
     used |= {ref for container in facts.containers for item in container.env for ref in item.refs}
+    used |= {item.source[2] for container in facts.containers for item in container.env if item.source}
     used |= {ref for container in facts.containers for port in container.ports for ref in port.host_refs}
     used |= {word for command in facts.commands for word in re.findall(r"[A-Z][A-Z0-9_]{2,}", command.text)}
     used |= {word for container in facts.containers for word in re.findall(r"[A-Z][A-Z0-9_]{2,}", container.command)}
@@ -43,7 +44,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         if unread:
             yield RULE.finding(
                 f"{service.name} is given {len(unread)} variable{'s' if len(unread) > 1 else ''} that nothing reads: {', '.join(sorted(unread)[:6])}",  # noqa: E501
-                [(item.place, name) for name in sorted(unread) for item in unread[name]],
+                [(item.name_place, name) for name in sorted(unread) for item in unread[name]],
                 service=service.name,
                 confidence="low",
             )

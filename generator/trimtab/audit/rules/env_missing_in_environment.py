@@ -100,7 +100,7 @@ def _finding(lacks: list[_Lack], known: Mapping[tuple[str, str], Place]) -> Find
         for name in names:
             for other in lack.others:
                 if name in other.given:
-                    places[(other.given[name].place, f"sets {name}")] = None
+                    places[(other.given[name].name_place, f"sets {name}")] = None
     for name, uses in reads.items():
         for use in uses[:2]:
             places[(use.place, f"reads {name}")] = None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts.envnames import is_duration
 from trimtab.audit.facts.model import Facts, Place
-from trimtab.audit.facts.namedrift import name_drifts
+from trimtab.audit.facts.namedrift import name_drifts, read_drifts, reads_of
 from trimtab.audit.finding import Finding, Rule
 
 
@@ -15,13 +15,20 @@ def check(facts: Facts) -> Iterator[Finding]:
     for drift in name_drifts(facts):
         if any(is_duration(name) for name in drift.names):
             continue
-        places = list(drift.places)
+        places = [*drift.places, *reads_of(facts, drift.names)]
         if drift.meaning == frozenset({"API", "URL"}):
             places += _ports_behind(facts)
         yield RULE.finding(
             f"One value under {len(drift.names)} names: {', '.join(drift.names)}",
             places,
             confidence="high" if drift.sure else "medium",
+        )
+    for drift in read_drifts(facts):
+        yield RULE.finding(
+            f"The source reads {drift.names[0]}, and some files set {drift.names[1]} instead",
+            [*drift.places, *reads_of(facts, drift.names)],
+            confidence="medium",
+            severity="high",
         )
 
 

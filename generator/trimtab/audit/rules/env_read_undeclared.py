@@ -93,7 +93,7 @@ def _undeclared(
     sure = bool(near) and meaning(near) == meaning(name)
     places = [(read.place, f"reads {name}") for read in reads]
     if near:
-        places += [(item.place, f"sets {near}") for item, _ in declared[near]]
+        places += [(item.name_place, f"sets {near}") for item, _ in declared[near]]
         yield RULE.finding(
             f"{service.name} reads {name}, but files set {near}",
             places,

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from trimtab.audit.facts.model import Facts, Image, Place
 from trimtab.audit.finding import Finding, Rule
 
-_FLOATING = frozenset({"", "latest", "stable", "main", "master", "edge", "nightly", "dev", "develop", "current"})
+_FLOATING = frozenset(
+    {"", "latest", "stable", "main", "master", "edge", "nightly", "dev", "develop", "current", "lts", "mainline"}
+)
+# Words of a tag that say which build of an image it is, and nothing of its version.
+_VARIANTS = _FLOATING | frozenset(
+    {
+        *("alpine", "slim", "bookworm", "bullseye", "buster", "trixie", "jammy", "noble", "focal", "debian", "ubuntu"),
+        *("management", "fpm", "apache", "cli", "jre", "jdk", "full", "minimal", "perl", "otel", "unprivileged"),
+    }
+)
+_SYSTEMS = frozenset({"debian", "ubuntu", "buildpack-deps"})  # whose releases have names
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -50,9 +60,19 @@ def _floats(image: Image) -> bool:
         bool(image.repository)
         and not image.open
         and not image.digest
-        and image.tag in _FLOATING
+        and _unversioned(image)
         and "tpl-" not in image.text
     )
+
+
+def _unversioned(image: Image) -> bool:
+    """Whether a tag names no version: none or a moving one, behind which a variant may stand, or a variant alone."""
+    if image.tag in _FLOATING:
+        return True
+    words = image.tag.lower().split("-")
+    if image.base in _SYSTEMS or "distroless" in image.repository:
+        return False
+    return words[0] == "latest" or set(words) <= _VARIANTS
 
 
 RULE = Rule(
@@ -60,8 +80,8 @@ RULE = Rule(
     severity="medium",
     area="References and Versions",
     title="An image has no fixed version",
-    what="Looks for `latest`, branch names and missing tags in compose files, manifests and "
-    "Dockerfiles, other than for development.",
+    what="Looks for `latest`, branch names, variants without a version (`alpine`) and missing tags in compose files, "
+    "manifests and Dockerfiles, other than for development.",
     why="The same file gives another version tomorrow, and nobody can roll back to what ran before.",
     example="image: ghcr.io/acme/backend:latest",
     remedy="Write a version, and a digest where the image must never change.",

@@ -21,7 +21,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     for item in variables:
         prefix = public_prefix(item.name)
         if prefix:
-            used[prefix].append((item.place, item.name))
+            used[prefix].append((item.name_place, item.name))
     known = {framework for package in facts.packages for framework in package.frameworks} | _built(facts)
     read = {public_prefix(one.name) for one in facts.reads}
     packages = [package for package in facts.packages if package.ecosystem == "node"]

@@ -14,6 +14,7 @@ _EVENTS = ("push", "pull_request", "pull_request_target")
 _TOOL = re.compile(
     r"\b(?:cargo|npm|pnpm|yarn|bun|go|pytest|dotnet|docker|kubectl|helm|mvn|gradle|make|diesel|python)\b"
 )
+_PYTEST = re.compile(r"\bpytest\b([^\n]*)")
 _KINDS = ("test", "image", "push", "deploy", "migrate")
 
 
@@ -72,7 +73,7 @@ def _job_work(job: Job) -> set[str]:
                 moved = re.match(r"cd\s+(\S+)", command)
                 directory = moved[1].strip("./") if moved else directory
                 for kind in kinds_of(command) & {*_KINDS, "lint"}:
-                    found.add(f"{kind}: {_short(command)}{f' in {directory}' if directory else ''}")
+                    found.add(f"{kind}: {_short(command, directory)}")
         if step.uses.startswith("docker/build-push-action"):
             found.add(_built(step))
         if "ssh-action" in step.uses:
@@ -84,14 +85,22 @@ def _built(step: Step) -> str:
     return f"image: {step.options.get('context', '.')} {step.options.get('file', '')}".strip()
 
 
-def _short(command: str) -> str:
-    """The tool and what it is told to do, alike for `npm test`, `npm t` and `npm run test:unit`."""
+def _short(command: str, directory: str) -> str:
+    """The tool and what it is told to do where, alike for `npm test`, `npm t` and `npm run test:unit`, and for
+    `pytest api/tests` and `cd api && python -m pytest tests/`.
+    """
+    where = f" in {directory}" if directory else ""
+    if tests := _PYTEST.search(command):
+        selected = sorted(_selected(tests[1].split()))
+        return (
+            f"pytest {' '.join(f'{directory}/{one}'.strip('/') for one in selected)}" if selected else f"pytest{where}"
+        )
     found = _TOOL.search(command)
     words = command[found.start() if found else 0 :].split()
     if len(words) > 1 and words[0] in ("npm", "pnpm", "yarn", "bun"):
         script = next((word for word in words[1:] if word not in ("run", "t") and not word.startswith("-")), "test")
-        return f"{words[0]} {script.partition(':')[0]}"
-    return " ".join([*words[:2], *sorted(_selected(words[2:]))])
+        return f"{words[0]} {script.partition(':')[0]}{where}"
+    return " ".join([*words[:2], *sorted(_selected(words[2:]))]) + where
 
 
 _SELECTS = frozenset({"-tags", "--tags", "-p", "--package", "-m", "-k", "-run", "--filter", "--testsuite", "-pl"})

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts.frameworks import BUILD_TIME_PREFIXES
 from trimtab.audit.facts.model import Container, EnvVar, Facts, Service
+from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.facts.query import commands_by_path
 from trimtab.audit.finding import Finding, Rule
 
@@ -28,7 +29,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         if late and service.dockerfiles and _bundles(service) and not _scripted(service.root, facts):
             yield RULE.finding(
                 f"{service.name}: {', '.join(sorted({item.name for item in late}))} set at run time, after the bundle is built",  # noqa: E501
-                [(item.place, item.name) for item in late],
+                [(item.name_place, item.name) for item in late],
                 service=service.name,
                 confidence="high" if service.framework else "medium",
             )
@@ -45,7 +46,17 @@ def _scripted(root: str, facts: Facts) -> bool:
 
 
 def _runs_dev_server(container: Container, service: Service) -> bool:
-    words = container.command + " ".join(dockerfile.command for dockerfile in service.dockerfiles)
+    """Whether a container runs the bundler's own server, which reads the variables when it starts."""
+    if container.command:
+        return _is_dev_server(container.command)
+    build = container.build
+    if build is not None and "local" in (environment_of(build.target), environment_of(build.dockerfile)):
+        return True
+    images = [one for one in service.dockerfiles if build is None or one.path == build.dockerfile]
+    return bool(images) and all(one.environment == "local" or _is_dev_server(one.command) for one in images)
+
+
+def _is_dev_server(words: str) -> bool:
     return any(
         word in words for word in ("run dev", "vite", " dev", "npm start", "yarn start", "pnpm start", "ng serve")
     )

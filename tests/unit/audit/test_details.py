@@ -335,3 +335,65 @@ def test_a_public_variable_is_late_beside_a_development_image_and_in_copies_of_a
     }
     (finding,) = reported(files, "public-variable-set-at-runtime")
     assert [one.line for one in finding.locations] == [5, 9]
+
+
+def test_tags_without_a_version_are_each_named_at_their_line():
+    push = """\
+on: [push]
+jobs:
+  image:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: docker/build-push-action@v6
+        with:
+          push: true
+          tags: |
+            ${{ steps.login.outputs.registry }}/shop:api-${{ github.sha }}
+            ${{ steps.login.outputs.registry }}/shop:api-latest
+"""
+    path = ".github/workflows/ci.yml"
+    (finding,) = reported({path: push}, "image-tag-commit-only")
+    assert finding.title == f"{path} pushes images under the commit and latest only"
+    assert [(one.line, one.value) for one in finding.locations] == [
+        (10, "api-${{ github.sha }}"),
+        (11, "api-latest"),
+    ]
+    release = push.replace("api-latest", "api-${{ github.ref_name }}")
+    assert reported({path: push, ".github/workflows/release.yml": release}, "image-tag-commit-only") == ()
+
+
+def test_tables_that_the_source_makes_beside_sql_or_a_tool():
+    files = {
+        "api/requirements.txt": "fastapi==0.115\nsqlalchemy==2.0\n",
+        "api/main.py": "Base.metadata.create_all(bind=engine)\n",
+        "docker-compose.yml": "services:\n  api: { build: ./api }\n  db:\n    image: postgres:16\n    volumes:\n"
+        "      - ./db/schema.sql:/docker-entrypoint-initdb.d/1.sql\n",
+        "db/schema.sql": "CREATE TABLE a (id int);\n",
+    }
+    (finding,) = reported(files, "mixed-migration-paths")
+    assert {(one.path, one.line) for one in finding.locations} == {
+        ("api/main.py", 1),
+        ("docker-compose.yml", 6),
+        ("db/schema.sql", 1),
+    }
+    files["api/scripts/init_db.py"] = files.pop("api/main.py")
+    assert reported(files, "mixed-migration-paths") == ()
+
+
+def test_a_secret_that_only_the_source_holds():
+    files = {
+        "api/package.json": '{"dependencies": {"express": "5"}}',
+        "api/server.js": "const a = process.env.SESSION_SECRET || 'shop-session';\nprocess.env.DB_HOST;\n"
+        "const b = process.env.REDACT_SECRETS || 'true';\nconst c = process.env.PAGE_SIZE || 'many';\n",
+        "docker-compose.yml": "services:\n  api:\n    build: ./api\n    environment: { DB_HOST: db, DB_PORT: 1 }\n",
+    }
+    (finding,) = reported(files, "env-read-undeclared")
+    assert [(one.line, one.value) for one in finding.locations] == [(1, "reads SESSION_SECRET")]
+
+
+def test_the_database_behind_an_extension_has_a_version():
+    compose = "services:\n  db: {{ image: '{0}' }}\n  backup: {{ image: 'postgres:15-alpine' }}\n"
+    for image in ("pgvector/pgvector:pg16", "timescale/timescaledb:2.17.2-pg16", "postgis/postgis:16-3.5"):
+        assert len(reported({"docker-compose.yml": compose.format(image)}, "datastore-version-drift")) == 1, image
+    for image in ("pgvector/pgvector:0.8.0-pg15", "timescale/timescaledb:2.17.2"):
+        assert reported({"docker-compose.yml": compose.format(image)}, "datastore-version-drift") == (), image

@@ -184,6 +184,8 @@ class _Gatherer:
                 m.EnvRead(name, place, default if ":" in value else None, required=":" not in value)
             )
         self.draft.routes.extend(m.Route(path, place) for path in _health_routes(key, value))
+        if key == "spring.jpa.hibernate.ddl-auto" and value in ("update", "create", "create-drop"):
+            self.draft.schema_makers.append((f"ddl-auto={value}", place))
         if key == "server.port":
             number = re.search(r"\d{2,5}", value)
             variable = re.search(r"\$\{([A-Z_]+)", value)
@@ -204,6 +206,8 @@ class _Gatherer:
             self._documents(path, text, lambda body: self._kustomization(path, body))
         elif base.startswith("application") and not _KUBERNETES_WORDS.search(text):
             self._documents(path, text, lambda body: self._spring_tree(path, body, ""))
+        elif base.startswith("prometheus") and "scrape_configs" in text and not _KUBERNETES_WORDS.search(text):
+            self._documents(path, text, lambda body: conffiles.read_prometheus(self.draft, path, body))
         elif base.startswith("taskfile"):
             self.draft.extend_commands(
                 m.Command(line, m.Place(path, number), "makefile")

@@ -172,6 +172,7 @@ class ComposeReader:
             str(value.text("target") or ""),
             dockerfile is not None,
             args,
+            self.place(value.line_of("context")) if "context" in value else None,
         )
 
     def env(self, value: Value) -> list[m.EnvVar]:

@@ -39,6 +39,7 @@ class Draft:
     secrets: list[m.SecretValue] = field(default_factory=list)
     kustomizations: list[tuple[str, Map]] = field(default_factory=list)
     kustomize_targets: list[m.KustomizeTarget] = field(default_factory=list)
+    schema_makers: list[tuple[str, m.Place]] = field(default_factory=list)
     sql: dict[str, str] = field(default_factory=dict)
     origins: dict[tuple[str, int], list[tuple[str, m.Place]]] = field(default_factory=dict)
     mentioned: set[str] = field(default_factory=set)
@@ -51,9 +52,11 @@ class Draft:
 
     def versions_from(self, image: m.Image, directory: str, environment: str) -> None:
         """Note the version in an image's tag, when the image is of a runtime or datastore that we know."""
-        from trimtab.audit.facts.products import product_of_image
+        from trimtab.audit.facts.products import product_of_image, version_numbers
 
         product = product_of_image(image.repository)
+        if not product and image.base in ("pgvector", "timescaledb", "timescaledb-ha", "postgis"):
+            product = "postgres" if version_numbers(image.tag)[1:] == () else ""
         if product and image.tag and not image.open:
             self.versions.append(m.Version(product, image.tag, image.place, "image", directory, environment))
 

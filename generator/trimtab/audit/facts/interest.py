@@ -35,6 +35,11 @@ _SIGNS = (
     (b"uvicorn", None, "python"),
     (b"UseUrls", None, "csharp"),
     (b"server.port", None, "java kotlin"),
+    # Tables that the source itself makes
+    (b"create_all", None, "python"),
+    (b"sync", rb"sync(?:\(|hronize\s*:\s*true)", "javascript typescript"),
+    (b"AutoMigrate(", None, "go"),
+    (b"EnsureCreated", None, "csharp"),
     # Health checks that a library serves
     (b"MapHealthChecks", None, "csharp"),
     (b"health_check", None, ""),

@@ -112,6 +112,7 @@ class Build:
     target: str = ""
     explicit: bool = False
     args: tuple[EnvVar, ...] = ()
+    context_at: Place | None = None  # where the context stands, if not where the Dockerfile does
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +304,7 @@ class Push:
     dockerfile: str = ""
     images: tuple[str, ...] = ()  # the repositories, where the tags are computed from them
     computed: bool = False  # the tags come from another step or are otherwise not written here
+    lines: tuple[int, ...] = ()  # where each tag stands, when the list is written over several lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -557,6 +559,7 @@ class Facts:
     settings: tuple[Setting, ...] = ()
     secrets: tuple[SecretValue, ...] = ()
     services: tuple[Service, ...] = ()
+    schema_makers: tuple[tuple[str, Place], ...] = ()  # where source itself makes the tables of its models
     sql: Mapping[str, str] = field(
         default_factory=dict
     )  # path of a script's SQL file -> what it does: table, index, data

@@ -195,7 +195,10 @@ def version_numbers(text: str) -> tuple[int, ...]:
     """The first dotted number in `text`, as a tuple; empty when there is none. `1.8.0` style Java
     versions become (8,).
     """
-    match = _VERSION.search(text.replace("pg", " ", 1) if text.startswith("pg") else text)
+    of_postgres = re.search(r"(?:^|-)pg(\d{1,3})(?!\d)", text)  # behind the version of an extension
+    if of_postgres:
+        return (int(of_postgres[1]),)
+    match = _VERSION.search(text)
     if match is None:
         return ()
     return tuple(int(part) for part in match.groups() if part is not None)

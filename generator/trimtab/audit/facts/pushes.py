@@ -102,10 +102,21 @@ class PushReader:
         resolved = _dockerfile(context, dockerfile)
         if resolved and "{{" not in context + dockerfile and "$" not in resolved:
             self.draft.refer(resolved, "Dockerfile", at)
+            if "://" not in context and step.options.get("file"):
+                context_at = m.Place(self.path, step.option_lines.get("context", step.place.line))
+                self.draft.refer(join("", context) or None, "build context", context_at)
         if step.options.get("push", "") in ("", "false"):
             return
-        written = [tag.strip() for tag in re.split(r"[\n,]", step.options.get("tags", "")) if tag.strip()]
-        tags = [with_env(tag, values) for tag in written]
+        listed = step.options.get("tags", "")
+        at_line = step.option_lines.get("tags", step.place.line)
+        first = at_line + 1 if "\n" in listed.strip() else at_line
+        written = [
+            (tag.strip(), first + index)
+            for index, line in enumerate(listed.split("\n"))
+            for tag in line.split(",")
+            if tag.strip()
+        ]
+        tags = [with_env(tag, values) for tag, _ in written]
         computed = not tags or any(re.search(r"\$\{\{\s*(steps|needs|inputs|fromJSON|join)\b", tag) for tag in tags)
         place = m.Place(self.path, step.option_lines.get("tags", step.place.line))
         images = " ".join(images_of(tags, job_body, values))
@@ -120,6 +131,7 @@ class PushReader:
                     _dockerfile(home, file),
                     tuple(names.split(" ")) if names else (),
                     computed,
+                    tuple(line for _, line in written),
                 )
             )
 

@@ -139,6 +139,16 @@ _BINDS: dict[str, tuple[re.Pattern[str], ...]] = {
 PORT_NAME = re.compile(
     r"^(?:(?:APP|SERVER|HTTP|API|BACKEND|LISTEN|WEB|ROCKET|BIND|SERVICE|NODE|FASTAPI|FLASK|DJANGO|UVICORN|GIN|FRONTEND|LISTENING|HTTP_SERVER|APP_SERVER)_?)?PORT$"
 )
+# How source makes the tables of its models without a migration, by what the libraries' own manuals call it.
+_SCHEMA_MAKERS: dict[str, tuple[tuple[str, re.Pattern[str]], ...]] = {
+    "python": (("create_all", re.compile(r"\b(?:metadata|db)\.create_all\b")),),
+    "javascript": (
+        ("sequelize.sync", re.compile(r"\bsequelize\.sync\(")),
+        ("synchronize: true", re.compile(r"\bsynchronize:\s{0,9}true\b")),
+    ),
+    "go": (("AutoMigrate", re.compile(r"\.AutoMigrate\(")),),
+    "csharp": (("EnsureCreated", re.compile(r"\.EnsureCreated(?:Async)?\(")),),
+}
 _HEALTH_WORDS = ("health", "live", "ready", "ping", "heartbeat", "status", "/up")
 _METHOD = re.compile(r"^[A-Z]{3,7} (?=/)")  # as patterns of Go's own multiplexer begin
 _PATH = re.compile(r"/?[\w{}:.<>*~/-]+")
@@ -211,6 +221,8 @@ def read(draft: Draft, path: str, text: str, language: str) -> None:
     reads = list(_env_reads(code, family, path, line_of))
     draft.reads.extend(reads)
     draft.binds.extend(_binds(code, family, path, line_of, reads))
+    for what, pattern in _SCHEMA_MAKERS.get(family, ()):
+        draft.schema_makers.extend((what, m.Place(path, line_of(match.start()))) for match in pattern.finditer(code))
     for literal, start in _health_literals(code):
         draft.routes.append(m.Route(literal, m.Place(path, line_of(start))))
 

@@ -133,7 +133,7 @@ class WorkflowReader:
         for key in ("script", "inlineScript", "command", "run"):
             if uses and key in options:
                 at = option_lines[key] + (1 if "\n" in options[key].strip() else 0)
-                self.commands(options[key], at, job, "")
+                self.commands(options[key], at, job, "", here=False)
         step = m.Step(
             str(body.text("name") or ""),
             self.place(line),
@@ -158,13 +158,14 @@ class WorkflowReader:
         value = body.text(key)
         return body.line_of(key) + (1 if value is not None and not value.plain and "\n" in text else 0)
 
-    def commands(self, text: str, first: int, job: str, directory: str) -> None:
+    def commands(self, text: str, first: int, job: str, directory: str, *, here: bool = True) -> None:
         """Add the command lines of a script and the files that they name."""
         self.draft.extend_commands(
             m.Command(line, self.place(at), "workflow", job) for line, at in logical_lines(text, first)
         )
         for line, at in logical_lines(text, first):
-            script_references(self.draft, line, self.place(at), directory)
+            script_references(self.draft, line, self.place(at), directory, here=here)
+            directory = moved(directory, line) if here else directory
 
     def versions(self, step: m.Step, job_body: Map) -> None:
         """Add the version that a setup action is given."""
@@ -219,6 +220,12 @@ _NAMED: tuple[tuple[re.Pattern[str], re.Pattern[str], str], ...] = tuple(
         (r"\bdocker[ -]compose\b", r"\s(?:-f|--file)[ =]([\w./-]+\.ya?ml)\b", "compose file"),
         ("", MIGRATION_FOLDER, "migration directory"),
         (r"\bdocker\s+(?:buildx\s+)?build\b", r"\s(?:-f|--file)[ =]([\w./-]+)(?=$|\s)", "Dockerfile"),
+        (
+            r"\bhelm\s+(?:\S+\s+){0,9}?(?:upgrade|install|template|lint)\b",
+            r"\s(\./[\w./-]+|[\w.-]+/[\w.-]+/[\w./-]+)(?=$|\s)(?<!\.yaml)(?<!\.yml)(?<!\.tgz)",
+            "chart",
+        ),
+        (r"\bpip3?\s+install\b", r"\s(?:-r|--requirement)[ =]?([\w./-]+\.txt)(?=$|[\s;&|])", "requirements file"),
         (r"\bhelm\s", r"\s(?:-f|--values)[ =]([\w./-]+\.ya?ml)(?=$|\s)", "values file"),
         (
             r"\A(?s:(?>.*kubectl)(?!.*(?:\bcat\b|<<)))",  # nothing that is piped in after the last kubectl
@@ -229,8 +236,27 @@ _NAMED: tuple[tuple[re.Pattern[str], re.Pattern[str], str], ...] = tuple(
 )
 
 
-def script_references(draft: Draft, line: str, place: m.Place, directory: str) -> None:
-    """Note the scripts, compose files and Dockerfiles that a command names by a path of their own."""
+# Compose without a file's name takes the one of the folder; `compose.yaml` stands for the four names that it looks for.
+_COMPOSES = re.compile(
+    r"(?:^|[\s;&|(])docker[ -]compose\s+(?:up|down|build|pull|run|exec|logs|ps|restart|config|push)\b"
+)
+_MOVES = re.compile(r"(?:^|[\s;&|])(cd|pushd|popd)(?:\s+([\w./-]+))?(?=$|[\s;&|])")
+
+
+def moved(directory: str, line: str) -> str:
+    """Where the commands after `line` run, when it runs in `directory`; "$" for a folder that is not known."""
+    found = list(_MOVES.finditer(line)) if not line.startswith("(") else []
+    if not found:
+        return directory
+    if len(found) > 1 or found[0][1] == "popd" or not found[0][2] or found[0][2].startswith(("/", "-")):
+        return "$"
+    return join(directory, found[0][2]) or ("" if "$" not in directory else "$")
+
+
+def script_references(draft: Draft, line: str, place: m.Place, directory: str, *, here: bool = True) -> None:
+    """Note the scripts, compose files and Dockerfiles that a command names by a path of their own. `here` is whether
+    it runs in a checkout, rather than on a machine whose folders are not known.
+    """
     if (
         "$" in directory
         or "{{" in directory
@@ -239,8 +265,11 @@ def script_references(draft: Draft, line: str, place: m.Place, directory: str) -
     ):
         return
     for command, pattern, what in _NAMED:
-        for match in pattern.finditer(line) if command.search(line) else ():
-            draft.refer(join(directory, match[1]), what, place)
+        if here or what != "requirements file":
+            for match in pattern.finditer(line) if command.search(line) else ():
+                draft.refer(join(directory, match[1]), what, place)
+    if here and _COMPOSES.search(line) and "COMPOSE_FILE" not in line:
+        draft.refer(join(directory, "docker-compose.yml"), "default compose file", place)
 
 
 def step_kinds(step: m.Step) -> set[str]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from trimtab.audit.facts.envnames import meaning, public_prefix
 from trimtab.audit.facts.model import EnvRead, EnvVar, Facts, Service
 from trimtab.audit.facts.query import own_variables
+from trimtab.audit.facts.secrets import is_secret_name
 from trimtab.audit.finding import Finding, Rule
 
 # Set by platforms, shells and build tools rather than by a repository's own files.
@@ -27,6 +28,9 @@ AMBIENT = re.compile(
 _FRAMEWORKS_OWN = re.compile(
     r"^(?:SECRET_KEY_BASE|RAILS_\w+|RACK_\w+|SPRING_\w+|MANAGEMENT_\w+|ASPNETCORE_\w+|DOTNET_\w+|QUARKUS_\w+)$"
 )
+
+
+_WORD = re.compile(r"(?i)(?!(?:true|false|none)$).{0,200}?[a-z]")
 
 
 def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
@@ -56,6 +60,7 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
         for read in service.reads:
             by_name[read.name].append(read)
         optional: list[EnvRead] = []
+        assumed: list[EnvRead] = []
         for name, reads in sorted(by_name.items()):
             if (
                 not name.isupper()
@@ -70,6 +75,18 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
             yield from found
             if not found and all(read.default is None for read in reads):
                 optional += reads
+            elif not found and is_secret_name(name):
+                assumed += [read for read in reads if _WORD.match(read.default or "")]
+        if assumed:
+            names = list(dict.fromkeys(read.name for read in assumed))
+            yield RULE.finding(
+                f"{service.name} falls back to a secret in its source, since no file declares {', '.join(names)}",
+                [(read.place, f"reads {read.name}") for read in assumed],
+                service=service.name,
+                confidence="medium",
+                severity="medium",
+                remedy="Declare the variable in every environment, and let the source refuse to start without it.",
+            )
         if optional:
             names = list(dict.fromkeys(read.name for read in optional))
             more = f" and {len(names) - 4} more" if len(names) > 4 else ""
@@ -157,8 +174,8 @@ RULE = Rule(
     title="The source reads a variable that no file declares",
     what="""Compares the variables that the source reads with those that env files, compose, Kubernetes,
 Dockerfiles and workflows set. A variable
-with a default in the source is reported only when a file sets a near name. Variables of platforms and tools
-are left out.""",
+with a default in the source is reported only when a file sets a near name, or when it is a secret. Variables of
+platforms and tools are left out.""",
     why="The service starts without the value, or does not start; where a near name is set, "
     "everybody believes that it has it.",
     example="""src/main.rs:        env::var("DATABASE_URL").expect("DATABASE_URL")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from trimtab.audit.facts.model import Facts, Place
@@ -19,6 +20,12 @@ _LANGUAGE = {
 _SAME = {"flask-migrate": "alembic"}
 
 
+# Where tables are made for a test or by hand, and not when the service starts.
+_BY_HAND = re.compile(
+    r"(?:^|/)(?:scripts?|seeds?|tools?|tests?|examples?)/|(?:^|/)(?:seed|init|create|setup|reset)[^/]{0,100}$"
+)
+
+
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding for the repository."""
     places: list[tuple[Place, str]] = []
@@ -31,6 +38,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         places.append((sql.place, f"raw SQL: {sql.file.rsplit('/', 1)[-1] or 'inline'}"))
         if sql.file in facts.sql:
             places.append((Place(sql.file, 1), f"raw SQL: {sql.file.rsplit('/', 1)[-1]}"))
+    yield from _made_by_source(facts, tools, places)
     if tools and any(value.startswith("raw SQL") for _, value in places):
         yield RULE.finding(f"The schema is changed by {' and '.join(sorted(tools))} and by raw SQL", places)
     elif len(tools) > 1 and _one_database(facts, tools):
@@ -39,6 +47,27 @@ def check(facts: Facts) -> Iterator[Finding]:
             places,
             confidence="medium",
             severity="medium" if _own_tools(facts, tools) else "high",
+        )
+
+
+def _made_by_source(facts: Facts, tools: dict[str, list[Place]], places: list[tuple[Place, str]]) -> Iterator[Finding]:
+    """Tables that the source makes from its models when it starts, beside a tool or SQL of the same database."""
+    made = [
+        (place, what)
+        for what, place in facts.schema_makers
+        if not re.search(
+            r"(?:^|/)(?:scripts?|seeds?|tools?|tests?|examples?)/|(?:^|/)(?:seed|init|create|setup|reset)", place.path
+        )
+    ]
+    raw = any(value.startswith("raw SQL") for _, value in places)
+    if made and (raw or tools) and len(built_services(facts)) > 0:
+        others = " and ".join([*sorted(tools), *(["raw SQL"] if raw else [])])
+        yield RULE.finding(
+            f"The schema is changed by {others}, and made from the models by {made[0][1]} in the source",
+            [*places, *made],
+            confidence="medium",
+            severity="high" if raw and not tools else "medium",
+            remedy="Let the migrations make every table, and take the call out of the source.",
         )
 
 
@@ -70,7 +99,8 @@ RULE = Rule(
     title="One database is migrated by two means",
     what="""Looks for calls of a migration tool (Diesel, sqlx, Alembic, Prisma, Flyway, …) beside another
 tool or beside schema SQL that scripts,
-workflows or database images apply with a client.""",
+workflows or database images apply with a client, and for source that makes the tables of its models (`create_all`,
+`AutoMigrate`, `ddl-auto=update`, …) beside either.""",
     why="The order of the two is not fixed and only one of them records what it did, so environments "
     "end up with different schemas.",
     example="""ci-cd.yml:        diesel migration run

@@ -6,9 +6,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from trimtab.audit.facts.commands import logical_lines
 from trimtab.audit.facts.model import Build, Container, Facts, Place, Reference
 from trimtab.audit.facts.query import commands_by_path
 from trimtab.audit.facts.text import directory_of, join
+from trimtab.audit.facts.workflow import moved
 from trimtab.audit.finding import Finding, Rule
 from trimtab.errors import some
 
@@ -22,6 +24,7 @@ _GRAVE = (
     "migration directory",
     "Argo CD source",
     "values file",
+    "chart",
 )
 
 
@@ -40,6 +43,15 @@ def check(facts: Facts) -> Iterator[Finding]:
     copied: dict[str, list[tuple[Place, str]]] = defaultdict(list)
     for path, place in _copied(facts):
         copied[place.path].append((place, path))
+    absent: dict[tuple[str, str], list[tuple[Place, str]]] = defaultdict(list)
+    for manifest, name, place in _scripts(facts):
+        absent[(manifest, name)].append((place, name))
+    for (manifest, name), uses in sorted(absent.items()):
+        files = sorted({place.path for place, _ in uses})
+        title = (
+            f"{some(files, 2)} run{'s' if len(files) == 1 else ''} the script {name}, which {manifest} does not have"
+        )
+        yield RULE.finding(title, uses, severity="medium")
     for dockerfile, sources in sorted(copied.items()):
         paths = list(dict.fromkeys(path for _, path in sources))
         yield RULE.finding(
@@ -48,10 +60,42 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def _named(facts: Facts) -> Iterator[tuple[str, str, Place]]:
+    contexts = {one.path for one in facts.references if one.what == "build context" and not facts.exists(one.path)}
     for one in facts.references:
         made = one.what == "script" and _downloaded(facts, one)
+        made = made or (one.what == "default compose file" and _has_default(facts, directory_of(one.path)))
+        made = made or (one.what == "Dockerfile" and directory_of(one.path) in contexts)
         if not made and not facts.exists(one.path) and not _made_later(facts, one.path, one.what):
             yield one.path, one.what, one.place
+
+
+_ELSEWHERE = re.compile(r"\s(?:--prefix|-C|--dir|-w|--workspaces?|--filter|-F|--if-present)\b")
+_RUNS = re.compile(r"(?:^|[\s;&|(])(?:npm|pnpm)\s+(?:run\s+([\w:.-]+)|(test))(?=$|[\s;&|)])([^;&|\n]{0,300})")
+
+
+def _scripts(facts: Facts) -> Iterator[tuple[str, str, Place]]:
+    """Scripts of package manifests that workflows run by name, in a folder that can be told."""
+    manifests = {one.directory: one for one in facts.packages if one.path.endswith("package.json")}
+    for workflow in facts.workflows:
+        for step in (step for job in workflow.jobs for step in job.steps):
+            directory = join("", step.directory) or "" if "$" not in step.directory else "$"
+            for line, number in logical_lines(step.run, step.run_line):
+                inside = moved(directory, line.partition("&&")[0])
+                for match in _RUNS.finditer(line):
+                    package = manifests.get(inside)
+                    elsewhere = re.search(
+                        r"\s(?:--prefix|-C|--dir|-w|--workspaces?|--filter|-F|--if-present)\b", match[3]
+                    )
+                    name = match[1] or match[2]
+                    if package and not elsewhere and "||" not in line and name not in package.scripts:
+                        yield package.path, name, Place(workflow.path, number)
+                directory = moved(directory, line)
+
+
+def _has_default(facts: Facts, folder: str) -> bool:
+    """Whether a folder has one of the files that Compose looks for where a command names none."""
+    names = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+    return any(facts.exists(f"{folder}/{name}" if folder else name) for name in names)
 
 
 def _built(facts: Facts) -> Iterator[tuple[str, str, Place]]:
@@ -65,7 +109,7 @@ def _built(facts: Facts) -> Iterator[tuple[str, str, Place]]:
         if _overrides(facts, container):
             continue
         if build.context and not facts.exists(build.context) and not _made_later(facts, build.context, ""):
-            yield build.context, "build context", build.place
+            yield build.context, "build context", build.context_at or build.place
         elif build.dockerfile and not facts.exists(build.dockerfile) and not _made_later(facts, build.dockerfile, ""):
             yield build.dockerfile, "Dockerfile", build.place
 
@@ -169,7 +213,7 @@ RULE = Rule(
     severity="high",
     area="References and Versions",
     title="A referenced file is not in the repository",
-    what="Looks up every Dockerfile, build context, compose file, script, manifest and env file that "
+    what="Looks up every Dockerfile, build context, compose file, script, chart, manifest and env file that "
     "compose files, workflows, Makefiles and "
     "kustomizations name, what Dockerfiles copy from a known context, and configuration files that are mounted. Env files that are made from an example are left out.",  # noqa: E501
     why="The step that needs the file fails, often only in the environment where nobody tries it.",

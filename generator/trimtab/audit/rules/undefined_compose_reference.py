@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from trimtab.audit.facts.model import ComposeFile, Facts
@@ -31,6 +32,8 @@ def _partners(facts: Facts, file: ComposeFile) -> list[ComposeFile]:
         "compose.yml",
         "compose.yaml",
     )
+    if _runs_alone(facts, file):
+        return []
     layered = named or file.override or bool(file.environment) or any(service.partial for service in file.services)
     near = directory_of(file.path)
     return [
@@ -38,6 +41,21 @@ def _partners(facts: Facts, file: ComposeFile) -> list[ComposeFile]:
         for other in facts.compose
         if other is not file and layered and directory_of(other.path) in (near, directory_of(near))
     ]
+
+
+_FILES = re.compile(r"\s(?:-f|--file)[ =]+[\"']?([\w./-]+)")
+
+
+def _runs_alone(facts: Facts, file: ComposeFile) -> bool:
+    """Whether commands start this file, and always without another one."""
+    base = file.path.rsplit("/", 1)[-1]
+    used = [
+        {name.rsplit("/", 1)[-1] for name in _FILES.findall(command.text)}
+        for command in facts.commands
+        if base in command.text and "compose" in command.text
+    ]
+    used = [names for names in used if base in names]
+    return bool(used) and all(len(names) == 1 for names in used)
 
 
 def _defines(file: ComposeFile, kind: str, name: str) -> bool:

@@ -69,6 +69,7 @@ def check(facts: Facts) -> Iterator[Finding]:
             "fastcgi_pass",
             "grpc_pass",
             "uwsgi_pass",
+            "scrape target",
         ):
             host = _service_part(upstream.host)
             if (
@@ -84,25 +85,41 @@ def check(facts: Facts) -> Iterator[Finding]:
                 and not re.search(r"ip_?address|your|change|example|placeholder", host)
             ):
                 wanted[host].append(upstream)
-    for host, uses in sorted(wanted.items()):
+    for hosts in _numbered(sorted(wanted)):
+        host, uses = hosts[0], [use for one in hosts for use in wanted[one]]
         released = sorted(name for name in cluster if name.endswith(f"-{host}"))
         released = released or [name for name in (_called_there(host, use, facts) for use in uses) if name]
         names = cluster if host in everywhere else everywhere
         near = released[:1] or difflib.get_close_matches(
             host, sorted(name for name in names if not name.endswith("-0")), n=1, cutoff=0.8
         )
-        places: list[tuple[Place, str]] = [
-            (use.place, use.host if use.scheme == ADDRESS else f"{use.scheme}://{use.host}") for use in uses
-        ]
+        places: list[tuple[Place, str]] = [(use.place, _written(use)) for use in uses]
         places += [(place, name) for name, place in _definitions(facts) if near and name == near[0]]
         sure = bool(near) or any(use.place.path in compose_paths for use in uses)
         confidence: Confidence = "high" if sure else "medium"
+        named = f"Host {host} is" if len(hosts) == 1 else f"Hosts {', '.join(hosts[:-1])} and {hosts[-1]} are"
+        only_scraped = all(use.name == "scrape target" for use in uses)
         yield RULE.finding(
-            f"Host {host} is used, and no service or container is called that{f' ({near[0]} is)' if near else ''}",
+            f"{named} used, and no service or container is called that{f' ({near[0]} is)' if near else ''}",
             places,
             confidence=confidence,
-            severity="high" if sure else "medium",
+            severity="high" if sure and not only_scraped else "medium",
         )
+
+
+def _written(use: Upstream) -> str:
+    if use.scheme == ADDRESS:
+        return use.host
+    return f"{use.scheme}://{use.host}" if use.owner or not use.port else f"{use.host}:{use.port}"
+
+
+def _numbered(hosts: list[str]) -> list[list[str]]:
+    """The hosts, those together that differ by a number at their end: `api-1`, `api-2`."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for host in hosts:
+        stem = re.sub(r"[-_]\d{1,3}$", "", host)
+        groups[stem if stem != host else f"{host}/"].append(host)
+    return list(groups.values())
 
 
 def _called_there(host: str, upstream: Upstream, facts: Facts) -> str:

@@ -11,6 +11,9 @@ from trimtab.audit.facts.products import DATASTORES, DEFAULT_PORT
 from trimtab.audit.facts.text import DEFAULT_PORTS, to_port
 from trimtab.audit.finding import Finding, Rule
 
+# Directives of files that stand beside the containers: nginx's, and the targets that Prometheus scrapes.
+_OUTSIDE = ("proxy_pass", "upstream", "scrape target")
+
 
 def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
     """One finding per service and wrong port."""
@@ -30,11 +33,7 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
     for upstream in facts.upstreams:
         port = upstream.port or DEFAULT_PORTS.get(upstream.scheme)
         host = upstream.host.split(".")[0]
-        in_cluster = (
-            upstream.place.path not in compose_paths
-            and host in cluster
-            and upstream.name not in ("proxy_pass", "upstream")
-        )
+        in_cluster = upstream.place.path not in compose_paths and host in cluster and upstream.name not in _OUTSIDE
         if upstream.owner == host:
             continue  # a cluster's members name themselves, on ports that are nobody else's business
         if port is None or (upstream.port is None and upstream.scheme not in ("http", "ws", "grpc")):
@@ -45,8 +44,8 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
                 wrong[(host, port)].append((upstream.place, str(port)))
                 right[(host, port)] = [(one.place, str(one.number)) for one in ports]
             continue
-        if len(by_name.get(host, ())) == 1 and (upstream.owner or upstream.name in ("proxy_pass", "upstream")):
-            known = _listening(by_name[host][0], facts)
+        if len(by_name.get(host, ())) == 1 and (upstream.owner or upstream.name in _OUTSIDE):
+            known = _listening(by_name[host][0], facts) or _published(by_name[host][0], port)
             if (
                 known
                 and port not in known
@@ -64,6 +63,14 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
             severity="medium" if apart else None,
             confidence="medium" if apart else "high",
         )
+
+
+def _published(service: Service, port: int) -> dict[int, list[Place]]:
+    """The container's ports of a published image, when the port asked for is one that only the host has."""
+    here = [one for container in service.containers if container.origin == "compose" for one in container.ports]
+    if str(port) not in {one.host for one in here} or port in {one.number for one in here}:
+        return {}
+    return {one.number: [one.place] for one in here if one.number and one.host == str(port)}
 
 
 def _listening(service: Service, facts: Facts) -> dict[int, list[Place]]:  # noqa: C901

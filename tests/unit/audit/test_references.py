@@ -28,6 +28,14 @@ def test_the_folder_that_a_command_is_in_is_followed_from_line_to_line():
     }
 
 
+def test_what_a_script_asks_for_first_may_be_missing():
+    script = "          if [ -f requirements.txt ]; then\n            pip install -r requirements.txt\n          fi\n"
+    files = {
+        ".github/workflows/ci.yml": f"{JOB}      - run: |\n{script}      - run: pip install -r dev.txt || echo none\n"
+    }
+    assert missing(files) == {}
+
+
 def test_a_chart_and_a_default_compose_file_that_commands_need():
     deploy = f"{JOB}      - run: helm upgrade --install shop infra/charts/shop -f values.yaml\n"
     files = {".github/workflows/cd.yml": deploy, "values.yaml": "a: 1\n", "Makefile": "up:\n\tdocker compose up -d\n"}
@@ -69,12 +77,8 @@ def test_a_script_that_a_package_does_not_have():
         "      - run: npm run absent --if-present\n      - run: npm run maybe || true\n",
     }
     assert missing(files) == {
-        ".github/workflows/ci.yml runs the script e2e, which package.json does not have": [
-            (".github/workflows/ci.yml", 6)
-        ],
-        ".github/workflows/ci.yml runs the script lint, which web/package.json does not have": [
-            (".github/workflows/ci.yml", 7)
-        ],
+        "Workflows run scripts that package.json does not have: e2e": [(".github/workflows/ci.yml", 6)],
+        "Workflows run scripts that web/package.json does not have: lint": [(".github/workflows/ci.yml", 7)],
     }
 
 
@@ -117,3 +121,39 @@ def test_the_published_port_of_an_image_is_not_the_one_inside():
     assert finding.title == "model is addressed on port 8001, but listens on 8000"
     files["nginx.conf"] = files["nginx.conf"].replace("8001", "9000")  # the image may listen on more than it publishes
     assert reported(files, "upstream-port-mismatch") == ()
+
+
+def test_a_dockerfile_that_nothing_builds_beside_the_one_that_is_built():
+    files = {
+        "web/package.json": '{"dependencies": {"next": "15"}}',
+        "web/Dockerfile": "FROM node:22\n",
+        "docker/Dockerfile.web": "FROM node:22\nCOPY web/package.json ./\n",
+        "docker-compose.yml": "services:\n  web: { build: { context: ., dockerfile: docker/Dockerfile.web } }\n",
+    }
+    (finding,) = reported(files, "dockerfile-for-another-framework")
+    assert finding.title == "web/Dockerfile is built by nothing; web is built from docker/Dockerfile.web"
+    assert finding.severity == "low"
+    files["build.sh"] = "docker build -t acme/web ./web\n"
+    assert reported(files, "dockerfile-for-another-framework") == ()
+
+
+def test_a_secret_that_nothing_makes_is_said_quietly():
+    pod = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: api }\nspec:\n"
+        "  selector: { matchLabels: { app: api } }\n  template:\n    metadata: { labels: { app: api } }\n"
+        "    spec: { containers: [{ name: api, image: 'acme/api:1', "
+        "envFrom: [{ secretRef: { name: api-keys } }] }] }\n"
+    )
+    (finding,) = reported({"k8s/api.yaml": pod}, "undefined-kubernetes-reference")
+    assert (finding.severity, finding.confidence) == ("low", "low")
+    files = {"k8s/api.yaml": pod, "up.sh": "kubectl create secret generic api-keys --from-env-file=.env\n"}
+    assert reported(files, "undefined-kubernetes-reference") == ()
+
+
+def test_a_host_that_nobody_fills_in_is_a_placeholder():
+    ingress = (
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: { name: web }\nspec:\n"
+        "  tls: [{ hosts: ['api.$(DOMAIN)'], secretName: web-tls }]\n"
+    )
+    (finding,) = reported({"k8s/web.yaml": ingress}, "tls-placeholder")
+    assert "placeholder host: api.$(DOMAIN)" in {place.value for place in finding.locations}

@@ -200,3 +200,18 @@ def test_a_deployed_image_belongs_to_the_source_that_ci_builds_it_from():
         }
     )
     assert (found["orders"].root, found["orders"].framework) == ("", "fastapi")
+
+
+def test_a_dockerfile_below_another_service_keeps_its_own():
+    found = services(
+        {
+            "server/go.mod": "module acme/server\n\ngo 1.24\n",
+            "server/main.go": 'package main\nfunc main() { http.ListenAndServe(":8080", nil) }\n',
+            "server/market/requirements.txt": "flask==3.1\n",
+            "server/market/main.py": "app.run(port=5000)\n",
+            "server/market/Dockerfile": "FROM python:3.13\nEXPOSE 5000\nCMD python main.py\n",
+            "docker-compose.yml": "services:\n  api: { build: ./server }\n"
+            "  market: { build: { context: ./server/market, dockerfile: Dockerfile.prod } }\n",
+        }
+    )
+    assert [one.path for one in found["market"].dockerfiles] == ["server/market/Dockerfile"]

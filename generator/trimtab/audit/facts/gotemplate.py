@@ -152,7 +152,12 @@ def _action(text: str, opening: int) -> tuple[bool, str, bool, int]:
     match = _ACTION.match(text, opening)
     if match is None:
         raise TemplateError("an action that has no end")
-    return bool(match[1]), " ".join(match[2].split()) if "\n" in match[2] else match[2].strip(), bool(match[3]), match.end()
+    return (
+        bool(match[1]),
+        " ".join(match[2].split()) if "\n" in match[2] else match[2].strip(),
+        bool(match[3]),
+        match.end(),
+    )
 
 
 def _blank_lines(raw: str) -> int:

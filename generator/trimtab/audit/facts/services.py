@@ -498,13 +498,14 @@ class _Matcher:
 
     def _started(self, directory: str, command: str) -> list[_Group]:
         """The service below `directory`, in whose own directory the file lies that a command starts."""
+        below = f"{directory}/" if directory else ""
         for word in command.split():
             path = join(directory, word) if re.fullmatch(r"[\w./-]+\.\w+", word) else None
             if path and path in self.facts.files:
                 return [
                     one
                     for one in self.groups
-                    if one.root and one.root != directory and path.startswith(one.root + "/") and not one.product
+                    if one.root and one.root.startswith(below) and path.startswith(one.root + "/") and not one.product
                 ]
         return []
 

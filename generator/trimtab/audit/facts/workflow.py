@@ -163,8 +163,9 @@ class WorkflowReader:
         self.draft.extend_commands(
             m.Command(line, self.place(at), "workflow", job) for line, at in logical_lines(text, first)
         )
+        asked = frozenset(_ASKED.findall(text))
         for line, at in logical_lines(text, first):
-            script_references(self.draft, line, self.place(at), directory, here=here)
+            script_references(self.draft, line, self.place(at), directory, here=here, asked=asked)
             directory = moved(directory, line) if here else directory
 
     def versions(self, step: m.Step, job_body: Map) -> None:
@@ -253,21 +254,36 @@ def moved(directory: str, line: str) -> str:
     return join(directory, found[0][2]) or ("" if "$" not in directory else "$")
 
 
-def script_references(draft: Draft, line: str, place: m.Place, directory: str, *, here: bool = True) -> None:
+_ASKED = re.compile(r"(?:\[|\btest)\s+-[efdrsx]\s+[\"']?([\w./-]+)")
+_FORGIVEN = re.compile(r"\|\|\s{0,9}(?:true\b|:|echo\b)")
+
+
+def script_references(  # noqa: PLR0913 - where a command runs has several sides
+    draft: Draft,
+    line: str,
+    place: m.Place,
+    directory: str,
+    *,
+    here: bool = True,
+    asked: frozenset[str] = frozenset(),
+) -> None:
     """Note the scripts, compose files and Dockerfiles that a command names by a path of their own. `here` is whether
-    it runs in a checkout, rather than on a machine whose folders are not known.
+    it runs in a checkout, rather than on a machine whose folders are not known; `asked` are paths of which the script
+    asks first whether they are there.
     """
     if (
         "$" in directory
         or "{{" in directory
         or re.search(r"(?:^|[\s;&])cd\s", line)
         or line.startswith(("echo ", "cat ", "ssh "))
+        or _FORGIVEN.search(line)
     ):
         return
     for command, pattern, what in _NAMED:
         if here or what != "requirements file":
             for match in pattern.finditer(line) if command.search(line) else ():
-                draft.refer(join(directory, match[1]), what, place)
+                if match[1] not in asked:
+                    draft.refer(join(directory, match[1]), what, place)
     if here and _COMPOSES.search(line) and "COMPOSE_FILE" not in line:
         draft.refer(join(directory, "docker-compose.yml"), "default compose file", place)
 

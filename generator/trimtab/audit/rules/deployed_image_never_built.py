@@ -35,7 +35,9 @@ def check(facts: Facts) -> Iterator[Finding]:
         near = contexts.get(name, []) or [
             other for other in pushed if other not in deployed and _near(base, other.rsplit("/", 1)[-1], name, other)
         ]
-        near = near or _sole_rest(name, pushed, deployed) or _sibling(name, pushed, facts) or _family(name, pushed)
+        near = (
+            near or _sole_rest(name, pushed, deployed) or _sibling(name, pushed, facts) or _family(name, pushed, facts)
+        )
         if near:
             yield RULE.finding(
                 f"{name} is deployed, but {near[0]} is what is pushed",
@@ -90,12 +92,18 @@ def _sibling(name: str, pushed: dict[str, list[tuple[Place, str]]], facts: Facts
     return []
 
 
-def _family(name: str, pushed: dict[str, list[tuple[Place, str]]]) -> list[str]:
-    """What is pushed to the namespace of a deployed image, however that is spelt, when nothing of its name is."""
+def _family(name: str, pushed: dict[str, list[tuple[Place, str]]], facts: Facts) -> list[str]:
+    """What is pushed to the namespace of a deployed image, however that is spelt, when nothing of its name is, and
+    the names of all that is pushed are known.
+    """
     space = _squeezed(name.split("/")[-2]) if "/" in name else ""
-    return [
+    found = [
         other for other in pushed if len(space) > 3 and space in map(_squeezed, other.rpartition("/")[0].split("/"))
     ]
+    named = all(any(map(_name, (*push.images, *push.tags))) for push in facts.pushes)
+    uses = [step.uses for workflow in facts.workflows for job in workflow.jobs for step in job.steps]
+    hidden = any(re.search(r"build|push|docker|image", one) and not one.startswith("docker/") for one in uses)
+    return found if named and not hidden else []
 
 
 def _squeezed(part: str) -> str:

@@ -57,6 +57,50 @@ def check(facts: Facts) -> Iterator[Finding]:
             continue
         dead = dockerfile.path not in built and not _built_elsewhere(facts, dockerfile)
         yield _finding(facts, dockerfile, wrong, packages, dead=dead and bool(built))
+    yield from _left_over(facts, built)
+
+
+_BUILDERS = frozenset(
+    {"fly.toml", "render.yaml", "render.yml", "railway.json", "railway.toml", "heroku.yml", "skaffold.yaml", "Tiltfile"}
+    | {"cloudbuild.yaml", "cloudbuild.yml", "docker-bake.hcl", "captain-definition", "app.yaml", "azure-pipelines.yml"}
+)
+
+
+def _left_over(facts: Facts, built: set[str]) -> Iterator[Finding]:
+    """A Dockerfile in a service's own directory that nothing builds, where another one is built for the service."""
+    if any(path.rsplit("/", 1)[-1] in _BUILDERS for path in facts.files):
+        return
+    for service in facts.services:
+        own = [one for one in service.containers if one.build and one.environment not in ("local", "test")]
+        used = {one.build.dockerfile: one.build.place for one in own if one.build}
+        for dockerfile in facts.dockerfiles if used and service.root else ():
+            if (
+                dockerfile.path == f"{service.root}/Dockerfile"
+                and dockerfile.path not in built
+                and not _built_elsewhere(facts, dockerfile)
+                and not _built_as_folder(facts, dockerfile.directory)
+            ):
+                yield RULE.finding(
+                    f"{dockerfile.path} is built by nothing; {service.name} is built from {min(used)}",
+                    [
+                        (dockerfile.stages[0].place, dockerfile.path),
+                        *((place, path) for path, place in sorted(used.items())),
+                    ],
+                    severity="low",
+                    confidence="medium",
+                    service=service.name,
+                    remedy=f"Remove {dockerfile.path}, or build the service from it.",
+                )
+
+
+def _built_as_folder(facts: Facts, directory: str) -> bool:
+    """Whether a command builds a folder, whose Dockerfile it need not name."""
+    names = {directory, f"./{directory}", f"{directory}/", f"./{directory}/"}
+    return any(
+        re.search(r"\bbuild\b", command.text)
+        and (names & set(command.text.split()) or re.search(rf"\bcd\s+\S*{re.escape(directory)}\b", command.text))
+        for command in facts.commands
+    )
 
 
 def _other_tools(facts: Facts, dockerfile: Dockerfile) -> Iterator[Finding]:
@@ -147,7 +191,8 @@ RULE = Rule(
     title="A Dockerfile is for another framework than the source",
     what="""Compares the framework that a Dockerfile names outright (`.next/standalone`, `manage.py`,
 `artisan`, …) with the frameworks of
-the package manifests that it can be for, and says whether any compose file or workflow builds it.""",
+the package manifests that it can be for, and says whether any compose file or workflow builds it. A Dockerfile that
+nothing builds, beside the one that its service is built from, is named as well.""",
     why="Whoever builds that Dockerfile gets a failed build, or an image of something that is not there.",
     example="""Dockerfile:          COPY --from=builder /app/.next/standalone ./
 frontend/package.json: "vite": "^6.0.0\"""",

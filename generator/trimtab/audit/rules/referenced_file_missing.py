@@ -43,14 +43,12 @@ def check(facts: Facts) -> Iterator[Finding]:
     copied: dict[str, list[tuple[Place, str]]] = defaultdict(list)
     for path, place in _copied(facts):
         copied[place.path].append((place, path))
-    absent: dict[tuple[str, str], list[tuple[Place, str]]] = defaultdict(list)
+    absent: dict[str, list[tuple[Place, str]]] = defaultdict(list)
     for manifest, name, place in _scripts(facts):
-        absent[(manifest, name)].append((place, name))
-    for (manifest, name), uses in sorted(absent.items()):
-        files = sorted({place.path for place, _ in uses})
-        title = (
-            f"{some(files, 2)} run{'s' if len(files) == 1 else ''} the script {name}, which {manifest} does not have"
-        )
+        absent[manifest].append((place, name))
+    for manifest, uses in sorted(absent.items()):
+        names = some(list(dict.fromkeys(name for _, name in uses)), 4)
+        title = f"Workflows run scripts that {manifest} does not have: {names}"
         yield RULE.finding(title, uses, severity="medium")
     for dockerfile, sources in sorted(copied.items()):
         paths = list(dict.fromkeys(path for _, path in sources))

@@ -9,7 +9,7 @@ from trimtab.audit.facts.model import Facts, IngressTls, Place
 from trimtab.audit.finding import Finding, Rule
 
 _PLACEHOLDER = re.compile(
-    r"(?:^|\.)example\.(?:com|org|net)$|\.example$|your-?|yourdomain|mydomain|my-?app\.com$|domain\.com$|changeme|placeholder|<|\.test$|\.invalid$|foo\.bar|company\.com$",
+    r"(?:^|\.)example\.(?:com|org|net)$|\.example$|your-?|yourdomain|mydomain|my-?app\.com$|domain\.com$|changeme|placeholder|<|\.test$|\.invalid$|foo\.bar|company\.com$|\$\(\w+\)",
     re.IGNORECASE,
 )
 _APART = ("local", "test", "example")

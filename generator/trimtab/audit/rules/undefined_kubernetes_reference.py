@@ -57,7 +57,9 @@ def _keys(item: KubeObject) -> set[str]:
     return set()
 
 
-def _absent(facts: Facts, defined: dict[str, dict[str, Place]], *, charted: bool) -> Iterator[Finding]:
+def _absent(  # noqa: C901
+    facts: Facts, defined: dict[str, dict[str, Place]], *, charted: bool
+) -> Iterator[Finding]:
     wanted: dict[tuple[str, str], list[tuple[Place, str]]] = defaultdict(list)
     for ref in facts.kube_refs:
         if not ref.optional and ref.name not in defined[ref.kind]:
@@ -74,6 +76,14 @@ def _absent(facts: Facts, defined: dict[str, dict[str, Place]], *, charted: bool
         if not near and any(one in name for one in facts.installed):
             continue
         if kind in _OUTSIDE and not near and not defined[kind]:
+            if kind == "Secret" and not charted and not _made_by_command(name, facts):
+                yield RULE.finding(
+                    f"Secret {name} is referred to, and nothing here makes it",
+                    places,
+                    severity="low",
+                    confidence="low",
+                    remedy="Keep it sealed or as an ExternalSecret beside the manifests, or say in them who makes it.",
+                )
             continue
         severity: Severity = "high" if kind not in _OUTSIDE else "medium"
         confidence: Confidence = (
@@ -90,6 +100,11 @@ def _absent(facts: Facts, defined: dict[str, dict[str, Place]], *, charted: bool
             severity=severity,
             confidence=confidence,
         )
+
+
+def _made_by_command(name: str, facts: Facts) -> bool:
+    """Whether a command of the repository makes a Secret of this name."""
+    return any(name in command.text and "secret" in command.text.lower() for command in facts.commands)
 
 
 def _absent_keys(facts: Facts, keys: dict[tuple[str, str], set[str]]) -> Iterator[Finding]:

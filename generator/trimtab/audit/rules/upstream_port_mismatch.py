@@ -34,6 +34,8 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
         port = upstream.port or DEFAULT_PORTS.get(upstream.scheme)
         host = upstream.host.split(".")[0]
         in_cluster = upstream.place.path not in compose_paths and host in cluster and upstream.name not in _OUTSIDE
+        if upstream.name == "scrape target" and not any(service.root is not None for service in by_name.get(host, ())):
+            continue  # what is pulled has its metrics on a port of their own
         if upstream.owner == host:
             continue  # a cluster's members name themselves, on ports that are nobody else's business
         if port is None or (upstream.port is None and upstream.scheme not in ("http", "ws", "grpc")):

@@ -65,3 +65,35 @@ def test_parts_of_one_health_endpoint_are_no_drift(path, count):
     )
     files = {"docker-compose.yml": compose, "k8s/api.yaml": probed(path)}
     assert len(findings(files, "health-check-drift")) == count
+
+
+@pytest.mark.parametrize(
+    ("default", "count"),
+    [
+        ("", 1),
+        (', "redis://localhost:6379/1"', 1),
+        (', "redis://127.0.0.1"', 1),
+        (', "redis://cache.acme.io:6379/1"', 0),
+        (', "memory://"', 0),
+    ],
+)
+def test_the_own_machine_is_no_default_in_a_cluster(default, count):
+    files = {
+        "docker-compose.yml": compose(BROKER_URL="redis://cache:6379/1", LOG_LEVEL="info", SITE="shop"),
+        "Dockerfile": "FROM python:3.12-slim\nCOPY . .\nCMD python app.py\n",
+        "requirements.txt": "redis==5.0.0\n",
+        "app.py": f"import os\nBROKER = os.environ.get('BROKER_URL'{default})\n"
+        "LEVEL, SITE = os.environ['LOG_LEVEL'], os.environ['SITE']\n",
+        "k8s/api.yaml": deployment()
+        + "          env: [{ name: LOG_LEVEL, value: info }, { name: SITE, value: shop }]\n",
+    }
+    assert len(findings(files, "env-missing-in-environment")) == count
+
+
+@pytest.mark.parametrize(("wait", "count"), [("", 1), (" && aws ecs wait services-stable --services api", 0)])
+def test_a_deploy_to_ecs_waits_for_its_services(wait, count):
+    workflow = (
+        "on: { push: { branches: [main] } }\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    steps:\n"
+        f"      - run: aws ecs update-service --service api --force-new-deployment{wait}\n"
+    )
+    assert len(findings({".github/workflows/deploy.yml": workflow}, "deploy-without-rollout-gate")) == count

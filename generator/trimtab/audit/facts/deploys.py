@@ -10,7 +10,7 @@ from trimtab.audit.facts.model import Facts, Job, Place, Workflow
 from trimtab.audit.facts.query import commands_by_path
 
 _GATE = re.compile(
-    r"rollout\s+status|kubectl\s+wait|--wait\b|--atomic\b|\bcurl\s.{0,500}(?:-f|--fail|--retry|http_code)|\bwget\s.{0,500}(?:--spider|-q)|health[-_]?check|wait-for|"
+    r"rollout\s+status|\becs\s+wait\b|kubectl\s+wait|--wait\b|--atomic\b|\bcurl\s.{0,500}(?:-f|--fail|--retry|http_code)|\bwget\s.{0,500}(?:--spider|-q)|health[-_]?check|wait-for|"
     r"docker\s+inspect.{0,500}[Hh]ealth|argocd\s+app\s+wait|(?:smoke|verify(?![-_]?(?:db|index|schema|migration))|health)\S{0,100}\.(?:sh|py|js)|\bcurl\b.{0,500}/(?:health|ready|live|status)|pm2\s.{0,500}wait-ready"
 )
 _COMPOSE = re.compile(

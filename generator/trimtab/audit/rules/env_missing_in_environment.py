@@ -76,13 +76,21 @@ def _lacking(one: _Deployment, others: list[_Deployment], reads: dict[str, list[
     for name, uses in sorted(reads.items()):
         if name in one.given or not any(name in other.given for other in others):
             continue
-        if AMBIENT.match(name) or public_prefix(name) or any(use.default for use in uses):
+        if AMBIENT.match(name) or public_prefix(name) or any(_suffices(use) for use in uses):
             continue
         if _OF_ONE.search(name) and not any(use.required for use in uses):
             continue
         if meaning(name) not in unread:  # under another name it is a drift of names
             lacking[name] = uses
     return lacking
+
+
+_OWN_MACHINE = re.compile(r"(?:^|[/@])(?:localhost|127\.0\.0\.1)(?=[:/]|$)")
+
+
+def _suffices(use: EnvRead) -> bool:
+    """Whether the source can do without the variable: an address of the own machine is none in a container."""
+    return bool(use.default) and not _OWN_MACHINE.search(use.default or "")
 
 
 def _finding(lacks: list[_Lack], known: Mapping[tuple[str, str], Place]) -> Finding:
@@ -163,8 +171,9 @@ RULE = Rule(
     area="Environment Variables Consistency",
     title="A variable is set in one environment only",
     what="""Compares what compose files give a service with what its manifests give it, for variables that its source
-reads without a default. Variables that usually belong to one environment, such as those of error reporting, count only
-where the source cannot do without them. Where a Secret's keys are not known, nothing is said.""",
+reads without a default, or with one that is an address of the own machine. Variables that usually belong to one
+environment, such as those of error reporting, count only where the source cannot do without them. Where a Secret's
+keys are not known, nothing is said.""",
     why="The service fails, or works without the setting, in the environment that nobody looks at before a deploy.",
     example="""settings.py:        BROKER = os.environ["BROKER_URL"]
 docker-compose.yml: BROKER_URL: redis://redis:6379/1

@@ -56,7 +56,7 @@ def test_the_minimal_file_has_eight_lines() -> None:
         ("fastapi", "fastapi, port: 70000", 5, "services.api.port", "not a port (1-65535)"),
         ("fastapi", "fastapi, port: '80'", 5, "services.api.port", "not a port"),
         ("fastapi", "fastapi, port: 5432", 5, "services.api.port", "local port of postgres"),
-        ("fastapi", "fastapi, route: api", 5, "services.api.route[0]", "not a route"),
+        ("fastapi", "fastapi, route: api", 5, "services.api.route", "not a route"),
         ("fastapi", "fastapi, migrations: prisma", 5, "services.api.migrations", "does not go with FastAPI"),
         ("fastapi", "fastapi, env: { DB_URL: x }", 5, "services.api.env.DB_URL", "DATABASE_URL"),
         ("fastapi", "fastapi, env: { DATABASE_URL: x }", 5, "services.api.env.DATABASE_URL", "written by Trimtab"),
@@ -69,7 +69,7 @@ def test_the_minimal_file_has_eight_lines() -> None:
         ("fastapi", "fastapi, public_env: { X: 1 }", 5, "services.api.public_env", "sends no variables"),
         ("fastapi", "fastapi, replicas: 3", 5, "services.api.replicas", "no effect while autoscaling"),
         ("fastapi", "fastapi, autoscaling: { min: 5, max: 2 }", 5, "services.api.autoscaling.min", "more than max"),
-        ("fastapi", "fastapi, autoscaling: true", 5, "services.api.autoscaling", "false to switch it off"),
+        ("fastapi", "fastapi, autoscaling: true", 5, "services.api.autoscaling", "or false"),
         ("[postgres]", "[postgres, redis]", 5, "services.api.uses[1]", "add `redis: {}`"),
         ("[postgres]", "[api]", 5, "services.api.uses[0]", "neither a datastore nor another service"),
         ("vite }", "vite, public_env: { API_URL: /api } }", 6, "services.web.public_env.API_URL", "begin with VITE_"),
@@ -110,6 +110,94 @@ def test_a_public_path_must_be_served() -> None:
     text = BASE.replace("framework: vite", "framework: vite, route: /app, public_env: { VITE_API_URL: /v2 }")
     (line,) = problems(text)
     assert "no service serves /v2" in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("host: shop.example.com", "host: localhost", "environments.production.host"),
+        ("host: shop.example.com", "hots: shop.example.com", "environments.production.hots"),
+        ("{ postgres: {} }", "[postgres]", "datastores"),
+        ("{ postgres: {} }", "{ postgres: '18' }", "datastores.postgres"),
+        ("{ postgres: {} }", "{ postgres: }", "datastores.postgres"),
+        ("{ postgres: {} }", "{ postgress: {} }", "datastores.postgress"),
+        ("[postgres]", "postgres, migrations: alembic", "services.api.uses"),
+        ("uses: [postgres]", "use: [postgres], migrations: alembic", "services.api.use"),
+        ("[postgres]", "[web], autoscaling: off, replicas: 3", "services.api.autoscaling"),
+        ("[postgres] }\n  web: { framework: vite }", "[web] }\n  web: vite", "services.web"),
+        ("vite }", "vite, route: app, public_env: { VITE_API: /app/x } }", "services.web.route"),
+        ("services:", "servces:", "servces"),
+        ("environments:", "environment:", "environment"),
+        ("version: 1", "versoin: 1", "versoin"),
+        ("  web:", "  8080:", "services.8080"),
+        ("production:", "on:", "environments.on"),
+        ("fastapi", "fastapi, env: { NO: x }", "services.api.env.NO"),
+    ],
+)
+def test_one_mistake_is_one_problem(old: str, new: str, path: str) -> None:
+    """What only lacks a part that is wrong is no problem of its own."""
+    found = problems(replaced(old, new))
+    assert [line.split(": ")[1] for line in found] == [path], found
+
+
+def test_places_are_those_of_the_file_where_others_are_wrong() -> None:
+    found = problems(replaced("[postgres]", "[3, postgres, mongo, 4, mongod]").replace("  web: {", "  Web: { prot: 1,"))
+    places = [line.split(": ")[1] for line in found]
+    assert places == [
+        *(f"services.api.uses[{index}]" for index in (0, 2, 3, 4)),
+        *("services.Web", "services.Web.prot"),
+    ]
+
+
+def test_to_quote_is_advised_only_where_a_text_can_stand() -> None:
+    for value, help_ in (("010", "a whole number"), ("12:30", "a whole number")):
+        (line,) = problems(replaced("fastapi", f"fastapi, port: {value}"))
+        assert help_ in line
+        assert "quote" not in line
+    (line,) = problems(replaced("postgres: {}", "postgres: { storage: 20 }"))
+    assert line.endswith("20 is not an amount of bytes; write it in Mi or Gi, such as 512Mi")
+
+
+@pytest.mark.parametrize(
+    ("word", "help_"),
+    [
+        ("nextjs", "did you mean 'next'?"),
+        ("Next.js", "did you mean 'next'?"),
+        ("ruby-on-rails", "did you mean 'rails'?"),
+        ("spring-boot", "did you mean 'spring'?"),
+        ("create-react-app", "did you mean 'cra'?"),
+        ("golang", "did you mean 'go'?"),
+        ("python", "choose one of: django, fastapi, flask"),
+        ("cobol", "choose one of: actix"),
+    ],
+)
+def test_a_framework_is_known_by_other_names(word: str, help_: str) -> None:
+    (line,) = problems(replaced("fastapi", word))
+    assert help_ in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("version: 1", "version: true", "version"),
+        ("version: 1", "version: 1.0", "version"),
+        ("ghcr.io/acme", "ghcr..io/acme", "registry"),
+        ("ghcr.io/acme", "ghcr.io:99999/acme", "registry"),
+        ("fastapi", "fastapi, port: ~", "services.api.port"),
+        ("fastapi", "fastapi, health: { live: ~ }", "services.api.health.live"),
+        ("fastapi", "fastapi, resources: ~", "services.api.resources"),
+        ("fastapi", "fastapi, resources: { cpu: '0.0' }", "services.api.resources.cpu"),
+        ("fastapi", "fastapi, resources: { memory: 99999999999999999999Gi }", "services.api.resources.memory"),
+        ("fastapi", "fastapi, autoscaling: { metrics: [{ name: a, from: b, target: 0 }] }", None),
+        ("datastores:", "delivery: { mode: }\ndatastores:", "delivery.mode"),
+        ("datastores:", "delivery: { hooks: [after-deploy, after-deploy] }\ndatastores:", "delivery.hooks[1]"),
+        ("host:", "patches: [a.yaml, a.yaml], host:", "environments.production.patches[1]"),
+        ("[postgres]", "[postgres], migrations: { expect_indexes: [a.b, a.b] }", None),
+    ],
+)
+def test_a_value_that_nothing_could_be_made_of_is_refused(old: str, new: str, path: str | None) -> None:
+    (line,) = problems(replaced(old, new))
+    assert path in (None, line.split(": ")[1])
 
 
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:

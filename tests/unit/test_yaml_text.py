@@ -20,7 +20,7 @@ from trimtab.settings.yaml_text import MAX_DEPTH, YamlProblem, read_yaml
         ("a: 0755\n", 1, ("a",), "the number 493"),
         ("a: =\n", 1, ("a",), "not a value"),
         ("a: 1\nb: 2\na: 3\n", 3, ("a",), "stands twice (first on line 1)"),
-        ("on: 1\n", 1, (), "on is read by YAML as the truth value"),
+        ("on: 1\n", 1, ("on",), "on is read by YAML as the truth value"),
         ('a: "\\u2028"\n', 1, ("a",), "U+2028"),
     ],
 )
@@ -36,7 +36,7 @@ def test_a_value_that_yaml_would_change_is_refused(text: str, line: int, path: t
         ("a: &x 1\n", 1, "anchor"),
         ("b: 1\na: *x\n", 2, "alias"),
         ("a:\n\t- b\n", 2, "tab"),
-        ("a: [1\n", 2, "not valid YAML"),
+        ("a: [1\n", 1, "before line 2"),
         ("a: 1\n---\nb: 2\n", 2, "second document"),
         ("a: !!python/object:os.system x\n", 1, "tag"),
         ("? [a]\n: b\n", 1, "a key is a list"),

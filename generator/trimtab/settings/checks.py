@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from trimtab.settings.env_names import ALIASES, DERIVED, looks_secret
-from trimtab.settings.messages import shown, suggest
+from trimtab.settings.messages import shown, suggest, suggest_framework
+from trimtab.settings.partial import is_lost, original
 from trimtab.settings.schema import Autoscaling, Env, Environment, Overrides, Service, Settings
 from trimtab.settings.yaml_text import Document, Path, Problem
 
@@ -23,6 +25,7 @@ _YAML_WORDS = (*_LOWER_WORDS, *(word.upper() for word in _LOWER_WORDS))
 # Names of devices on Windows, where no file or folder may be called so, whatever its ending.
 _DEVICES = ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)))
 RESERVED = (*_PARTS, *_YAML_WORDS, *_DEVICES)
+_PORT_MAX = 65535
 _DATASTORE_PORTS = {"postgres": 5432, "redis": 6379}
 # The Deployment's name is <service>; the longest derived host is <service>.<namespace>.svc.
 _NAMESPACE_MAX = 63
@@ -31,15 +34,27 @@ _GITLAB = "registry.gitlab.com"
 _GITLAB_DEPTH = 2
 
 
-def check_settings(settings: Settings, document: Document, frameworks: Frameworks) -> list[Problem]:
-    """Every problem between settings, in no particular order."""
+# The place, what is wrong, what to do; then the places where something is missing, if that is what is wrong.
+_Found = Iterator[tuple[Path, str, str] | tuple[Path, str, str, tuple[Path, ...]]]
+
+
+def check_settings(
+    settings: Settings, document: Document, frameworks: Frameworks, left_out: Collection[Path] = ()
+) -> list[Problem]:
+    """Every problem between settings, in no particular order.
+
+    `left_out` are places of the document that are wrong themselves, and not in the settings: what only lacks them
+    is no problem of its own.
+    """
     found = []
-    for path, what, help_ in _all(settings, frameworks):
+    for place, what, help_, *lacking in _all(settings, frameworks):
+        if any(is_lost(one, left_out) for places in lacking for one in places):
+            continue
+        path = original(place, left_out)
+        if isinstance(path[-1], int) and path not in document.lines:
+            path = path[:-1]  # a text that stands for a list of one item
         found.append(Problem(document.line_of(path), path, what, help_))
     return found
-
-
-_Found = Iterator[tuple[Path, str, str]]
 
 
 def _all(settings: Settings, frameworks: Frameworks) -> _Found:
@@ -50,7 +65,7 @@ def _all(settings: Settings, frameworks: Frameworks) -> _Found:
             yield (
                 (*at, "framework"),
                 f"{shown(service.framework)} is not a framework",
-                suggest(service.framework, frameworks.names),
+                suggest_framework(service.framework, frameworks),
             )
         yield from _name(name, at)
         yield from _uses(settings, name, service)
@@ -62,6 +77,8 @@ def _all(settings: Settings, frameworks: Frameworks) -> _Found:
         yield from _public_env(service.public_env, framework, ("services", name, "public_env"))
     if settings.name in _YAML_WORDS:
         yield ("name",), f"{shown(settings.name)} means something else than a name in YAML", "choose another name"
+    if (port := re.search(r":([0-9]+)", settings.registry)) and int(port[1]) > _PORT_MAX:
+        yield ("registry",), f"{port[1]} is not a port (1-{_PORT_MAX})", "write that of the registry, or none"
     yield from _metrics(settings)
     yield from _ports(settings)
     if len(known) == len(settings.services):
@@ -87,16 +104,26 @@ def _word(name: str, at: Path) -> _Found:
 def _uses(settings: Settings, name: str, service: Service) -> _Found:
     stores = [store for store in ("postgres", "redis") if getattr(settings.datastores, store)]
     known = [*stores, *(n for n in settings.services if n != name)]
-    seen: set[str] = set()
+    yield from _twice(service.uses, ("services", name, "uses"))
     for index, used in enumerate(service.uses):
         at: Path = ("services", name, "uses", index)
-        if used in seen:
-            yield at, f"{shown(used)} stands twice", "remove one of them"
-        elif used in ("postgres", "redis") and used not in stores:
-            yield at, f"{shown(used)} is not declared", f"add `{used}: {{}}` under `datastores`"
+        if used in service.uses[:index]:
+            continue
+        if used in ("postgres", "redis") and used not in stores:
+            yield at, f"{shown(used)} is not declared", _declare(used), (("datastores", used),)
         elif used not in known:
-            yield at, f"{shown(used)} is neither a datastore nor another service", suggest(used, known)
-        seen.add(used)
+            what = f"{shown(used)} is neither a datastore nor another service"
+            yield at, what, suggest(used, known), (("services", used), ("datastores", used))
+
+
+def _twice(names: Sequence[str], at: Path) -> _Found:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield (*at, index), f"{shown(name)} stands twice", "remove one of them"
+
+
+def _declare(store: str) -> str:
+    return f"add `{store}: {{}}` under `datastores`"
 
 
 def _scaling(autoscaling: object, replicas: int | None, at: Path) -> _Found:
@@ -113,16 +140,10 @@ def _scaling(autoscaling: object, replicas: int | None, at: Path) -> _Found:
                 "stands beside autoscaling, which sets the number itself",
                 "remove one of the two",
             )
-        names = [m.name for m in autoscaling.metrics or []]
-        for index, metric in enumerate(names):
-            if metric in names[:index]:
-                yield (
-                    (*at, "autoscaling", "metrics", index),
-                    f"{shown(metric)} stands twice",
-                    "rename one of them",
-                )
+        yield from _twice([m.name for m in autoscaling.metrics or []], (*at, "autoscaling", "metrics"))
     elif replicas is not None and autoscaling is not False:
-        yield (*at, "replicas"), "has no effect while autoscaling is on", "add `autoscaling: false`"
+        what = "has no effect while autoscaling is on"
+        yield (*at, "replicas"), what, "add `autoscaling: false`", ((*at, "autoscaling"),)
 
 
 def _metrics(settings: Settings) -> _Found:
@@ -145,13 +166,16 @@ def _migrations(service: Service, framework: dict[str, object], at: Path) -> _Fo
     if migrations is None:
         return
     tool = migrations if isinstance(migrations, str) else migrations.tool
+    if not isinstance(migrations, str):
+        yield from _twice(migrations.expect_indexes, (*at, "migrations", "expect_indexes"))
     tools = framework.get("migrations") or []
     assert isinstance(tools, list)  # noqa: S101 - the shape of framework.yml, which a test of ours checks
     if not tools:
         yield (*at, "migrations"), f"{framework['title']} serves files and runs none", "move it to a backend"
         return
     if "postgres" not in service.uses:
-        yield (*at, "migrations"), "needs a database", "add postgres to the service's `uses`"
+        help_ = "add postgres to the service's `uses`"
+        yield (*at, "migrations"), "needs a database", help_, ((*at, "uses"),)
     if tool and tool not in tools:
         where = (*at, "migrations") if isinstance(migrations, str) else (*at, "migrations", "tool")
         yield (
@@ -186,9 +210,7 @@ def _env(service: Service, framework: dict[str, object], at: Path) -> _Found:
             )
         if name in service.secrets:
             yield (*at, "env", name), "stands under `secrets` too", "keep it there only"
-    for index, name in enumerate(service.secrets):
-        if name in service.secrets[:index]:
-            yield (*at, "secrets", index), f"{name} stands twice", "remove one of them"
+    yield from _twice(service.secrets, (*at, "secrets"))
 
 
 def _variable(service: str, end: str) -> str:
@@ -253,11 +275,13 @@ def _routes(settings: Settings, frameworks: Frameworks) -> _Found:
                 )
             owners.setdefault(route, name)
     served = [*owners, *_default_routes(settings, frameworks)]
+    lacking = tuple(("services", name, "route") for name in settings.services)
     for name, service in settings.services.items():
         for variable, value in service.public_env.items():
             if isinstance(value, str) and value.startswith("/") and not _is_served(value, served):
                 at = ("services", name, "public_env", variable)
-                yield at, f"no service serves {value}", f"routes are: {', '.join(sorted(served)) or 'none'}"
+                help_ = f"routes are: {', '.join(sorted(served)) or 'none'}"
+                yield at, f"no service serves {value}", help_, lacking
 
 
 def _default_routes(settings: Settings, frameworks: Frameworks) -> list[str]:
@@ -275,10 +299,12 @@ def _is_served(path: str, routes: list[str]) -> bool:
 def _delivery(settings: Settings) -> _Found:
     delivery = settings.delivery
     at: Path = ("delivery",)
+    yield from _twice(delivery.hooks, (*at, "hooks"))
     if delivery.mode != "gitops":
         for key in ("engine", "repository"):
             if getattr(delivery, key):
-                yield (*at, key), "has an effect only with GitOps", "add `mode: gitops`, or remove it"
+                help_ = "add `mode: gitops`, or remove it"
+                yield (*at, key), "has an effect only with GitOps", help_, ((*at, "mode"),)
     if (
         delivery.ci == "gitlab"
         and settings.registry.startswith(_GITLAB)
@@ -287,7 +313,8 @@ def _delivery(settings: Settings) -> _Found:
         help_ = f"write {settings.registry}/{settings.name} if that is the project of this repository"
         yield ("registry",), "names no GitLab project, and images live below one", help_
     if delivery.abort_when and delivery.strategy not in ("canary", "blue-green"):
-        yield (*at, "abort_when"), "needs a strategy with steps", "add `strategy: canary` or `blue-green`"
+        help_ = "add `strategy: canary` or `blue-green`"
+        yield (*at, "abort_when"), "needs a strategy with steps", help_, ((*at, "strategy"),)
 
 
 def _environments(settings: Settings, frameworks: Frameworks) -> _Found:
@@ -306,7 +333,8 @@ def _environments(settings: Settings, frameworks: Frameworks) -> _Found:
             where = (*at, "services", service_name)
             service = settings.services.get(service_name)
             if service is None:
-                yield where, "is not a service", suggest(service_name, list(settings.services))
+                help_ = suggest(service_name, list(settings.services))
+                yield where, "is not a service", help_, (("services", service_name),)
             elif service.framework in frameworks:
                 yield from _overrides(service, overrides, frameworks[service.framework], where)
 
@@ -314,7 +342,8 @@ def _environments(settings: Settings, frameworks: Frameworks) -> _Found:
 def _cluster(settings: Settings, name: str, environment: Environment, namespaces: dict[str, str]) -> _Found:
     at: Path = ("environments", name)
     if not environment.host:
-        yield at, "has no host", "add `host: app.example.com`"
+        yield at, "has no host", "add `host: app.example.com`", ((*at, "host"),)
+    yield from _twice(environment.patches, (*at, "patches"))
     namespace = environment.namespace or f"{settings.name}-{name}"
     if len(namespace) > _NAMESPACE_MAX:
         yield at, f"gives a namespace of more than {_NAMESPACE_MAX} characters", "add a shorter `namespace`"
@@ -323,7 +352,7 @@ def _cluster(settings: Settings, name: str, environment: Environment, namespaces
     namespaces[namespace] = name
     for store in ("postgres", "redis"):
         if getattr(environment, store) and not getattr(settings.datastores, store):
-            yield (*at, store), f"{store} is not declared", f"add `{store}: {{}}` under `datastores`"
+            yield (*at, store), f"{store} is not declared", _declare(store), (("datastores", store),)
 
 
 def _overrides(service: Service, overrides: Overrides, framework: dict[str, object], at: Path) -> _Found:
@@ -346,8 +375,9 @@ def _overrides(service: Service, overrides: Overrides, framework: dict[str, obje
         autoscaling = autoscaling.model_copy(
             update={"min": autoscaling.min or base.min, "max": autoscaling.max or base.max}
         )
-    replicas = overrides.replicas
+    replicas, own = overrides.replicas, ("services", at[-1])
     if overrides.autoscaling is None and replicas is not None and service.autoscaling is not False:
-        yield (*at, "replicas"), "has no effect while autoscaling is on", "add `autoscaling: false` here"
+        lacking = ((*at, "autoscaling"), (*own, "autoscaling"))
+        yield (*at, "replicas"), "has no effect while autoscaling is on", "add `autoscaling: false` here", lacking
     elif overrides.autoscaling is not None:
         yield from _scaling(autoscaling, replicas, at)

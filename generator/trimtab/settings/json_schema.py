@@ -6,8 +6,21 @@ from typing import Any
 
 
 def settings_schema() -> dict[str, Any]:
-    """The schema that editors use (JSON Schema 2020-12)."""
+    """The schema that editors use (JSON Schema 2020-12).
+
+    What may be left out is `None` in the code; an empty value in the file is refused, so that no `null` stands here.
+    """
+    from pydantic.json_schema import GenerateJsonSchema
+    from pydantic_core import core_schema
+
     from trimtab.settings.schema import Settings
 
-    schema = Settings.model_json_schema(by_alias=True)
+    class Written(GenerateJsonSchema):
+        def nullable_schema(self, schema: core_schema.NullableSchema) -> dict[str, Any]:
+            return self.generate_inner(schema["schema"])
+
+        def default_schema(self, schema: core_schema.WithDefaultSchema) -> dict[str, Any]:
+            return self.generate_inner(schema["schema"])
+
+    schema = Settings.model_json_schema(by_alias=True, schema_generator=Written)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "trimtab.yml", **schema}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from trimtab.settings.schema import Settings
 
 FILE_NAME = "trimtab.yml"
-# In place of what is wrong or missing, so that the rest can be checked.
-_STAND_INS = {"version": 1, "name": "name", "registry": "registry"}
+_ROUNDS = 4  # of leaving out what is wrong, then what misses it, until the rest can be checked
 
 
 class SettingsError(TrimtabError):
@@ -84,8 +83,7 @@ def parse_settings(raw: bytes, frameworks: Frameworks, source: str = FILE_NAME) 
         raise SettingsError([f"{source}:1: the file is not a mapping; it begins with `version: 1`"])
     settings, problems = _validate(document, frameworks)
     if problems or settings is None:
-        unique = {(p.line, p.path): p for p in reversed(problems)}  # the first problem of a place explains the others
-        raise SettingsError([_line(source, p) for p in sorted(unique.values(), key=lambda p: (p.line, str(p.path)))])
+        raise SettingsError([_line(source, p) for p in _one_per_place(problems)])
     return Loaded(settings, document.value, document, source)
 
 
@@ -93,33 +91,68 @@ def _validate(document: Document, frameworks: Frameworks) -> tuple[Settings | No
     from pydantic import ValidationError
 
     from trimtab.settings.checks import check_settings
+    from trimtab.settings.partial import nulls
     from trimtab.settings.schema import Settings
 
-    problems = list(document.problems)
+    problems = [*document.problems, *(_empty(document, path) for path in nulls(document.value))]
+    left_out: set[Path] = set(nulls(document.value))
     settings: Settings | None = None
     try:
         settings = Settings.model_validate(document.value)
     except ValidationError as error:
-        from trimtab.settings.messages import problems_of
+        from trimtab.settings.messages import places_of, problems_of
 
-        found = problems_of(error, document)
-        problems += found
-        # The rest of the file is still worth checking: leave out what is wrong, and look at what remains.
-        try:
-            wrong = [p.path if p.path in document.lines else p.path[:-1] for p in found]
-            settings = Settings.model_validate({**_STAND_INS, **_without(document.value, wrong)})
-        except ValidationError:
-            return None, problems
-    problems += check_settings(settings, document, frameworks)
+        problems += problems_of(error, document)
+        left_out |= places_of(error, document)
+    if left_out:
+        settings = _what_remains(document, frameworks, left_out)
+    if settings is not None:
+        problems += check_settings(settings, document, frameworks, left_out)
     return settings, problems
 
 
-def _without(value: Any, paths: Sequence[Path], here: Path = ()) -> Any:
-    if isinstance(value, dict):
-        return {k: _without(v, paths, (*here, k)) for k, v in value.items() if (*here, k) not in paths}
-    if isinstance(value, list):
-        return [_without(v, paths, (*here, i)) for i, v in enumerate(value) if (*here, i) not in paths]
-    return value
+def _empty(document: Document, path: Path) -> Problem:
+    what, help_ = "is empty", "give it a value, or remove the line (an empty mapping is written {})"
+    return Problem(document.line_of(path), path, what, help_)
+
+
+def _what_remains(document: Document, frameworks: Frameworks, left_out: set[Path]) -> Settings | None:
+    """Settings without what is wrong, which `left_out` names; adds to it what cannot stand without that."""
+    from pydantic import ValidationError
+
+    from trimtab.settings.messages import places_of
+    from trimtab.settings.partial import without
+    from trimtab.settings.schema import LENIENT, Settings
+
+    for _ in range(_ROUNDS):
+        kept = without(document.value, left_out)
+        stand_ins = _stand_ins(frameworks)
+        left_out |= {(key,) for key in stand_ins if not kept.get(key)}
+        try:
+            return Settings.model_validate({**stand_ins, **{k: v for k, v in kept.items() if v}}, context=LENIENT)
+        except ValidationError as error:
+            left_out |= places_of(error, replace(document, value=kept), left_out)
+    return None
+
+
+def _stand_ins(frameworks: Frameworks) -> dict[str, Any]:
+    """In place of what is required, so that the rest can be checked where it is wrong or missing."""
+    services = {"service": {"framework": frameworks.names[0]}}
+    environments: dict[str, Any] = {"local": {}}
+    return {"version": 1, "name": "name", "registry": "registry", "services": services, "environments": environments}
+
+
+def _one_per_place(problems: Sequence[Problem]) -> list[Problem]:
+    """The first problem of each place, which explains the others, in the order of the file.
+
+    To quote a text is no remedy where the text cannot stand: what could stand there is then the one.
+    """
+    first: dict[tuple[int, Path], Problem] = {}
+    for problem in problems:
+        known = first.setdefault((problem.line, problem.path), problem)
+        if known.quoting and known is not problem:
+            first[problem.line, problem.path] = replace(known, help=problem.help, quoting=False)
+    return sorted(first.values(), key=lambda p: (p.line, str(p.path)))
 
 
 def _line(source: str, problem: Problem) -> str:

@@ -4,6 +4,7 @@ Every default that depends on something else (framework, other services, environ
 resolve step, so that defaults are versioned with the template. Here stand shapes and bounds only.
 """
 
+import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,10 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
 )
 
 # RFC 1123 label, shortened so that derived object names (`<name>-<service>-migrate`) stay within 63 characters.
@@ -27,11 +31,14 @@ ROUTE = r"^/([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?$"
 URL_PATH = r"^/[A-Za-z0-9._~/-]*$"
 FOLDER = r"^(\.|[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*)$"
 ENV_NAME = r"^[A-Z_][A-Z0-9_]*$"
-CPU = r"^([1-9][0-9]*m|[1-9][0-9]*(\.[0-9]{1,3})?|0\.[0-9]{1,3})$"
-MEMORY = r"^[1-9][0-9]*(Mi|Gi)$"
+# More than 0, and less than what Kubernetes and Docker count in 64 bits.
+CPU = r"^([1-9][0-9]{0,8}m|[1-9][0-9]{0,5}(\.[0-9]{1,3})?|0\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9]))$"
+MEMORY = r"^[1-9][0-9]{0,8}(Mi|Gi)$"
 PERCENT = r"^([0-9]{1,2}(\.[0-9]+)?|100)%$"
 DURATION = r"^[1-9][0-9]*(ms|s|m|h)$"
-REGISTRY = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{2,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*$"
+REGISTRY = (
+    r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[0-9]{2,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*$"
+)
 VERSION = r"^[0-9]+(\.[0-9]+)*([.-][A-Za-z0-9]+)*$"
 METRIC = r"^[a-zA-Z_:][a-zA-Z0-9_:]*$"
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G)?$"
@@ -46,22 +53,32 @@ def _like(pattern: str, max_length: int = 200) -> StringConstraints:
 
 def _scalar(value: Any) -> Any:
     if not isinstance(value, str | int | float):
-        raise ValueError("is not a text, a number, true or false")  # noqa: TRY004 - pydantic reports ValueError
+        raise ValueError("is not a text, a number, true or false; write one of these")  # noqa: TRY004 - pydantic reports ValueError
     if isinstance(value, str) and "\n" in value:
         raise ValueError("holds a line break, which env files cannot carry; encode it, or mount a file")
     return value
 
 
 def _quantity(value: Any) -> Any:
-    if re.fullmatch(QUANTITY, str(value)):
+    if re.fullmatch(QUANTITY, str(value)) and re.search("[1-9]", str(value)):
         return value
-    raise ValueError("is not a quantity such as 100 or 250m")
+    raise ValueError("is not a quantity above 0; write it such as 100 or 250m")
+
+
+def _name(value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    """A name that is wrong was reported already when the rest of the file is checked, under that name."""
+    return value if info.context is LENIENT and isinstance(value, str) else check(value)
 
 
 def _shape(value: Any) -> str:
     if isinstance(value, dict):
         return "mapping"
     return "switch" if isinstance(value, bool) else "text"
+
+
+def _whole(value: Any) -> Any:
+    """Keeps `true` and `1.0` from counting as 1."""
+    return value if type(value) is int else json.dumps(value, default=str)
 
 
 def _as_list(value: Any) -> Any:
@@ -73,8 +90,9 @@ BRANCHES = ("mapping", "switch", "text")
 _by_shape = Discriminator(_shape)
 _Off = Annotated[Literal[False], Tag("switch")]
 
-Name = Annotated[str, _like(NAME, 40)]
-EnvName = Annotated[str, _like(ENV_NAME, 128)]
+LENIENT = {"names": "any"}  # the context of a validation that takes names as they are
+Name = Annotated[str, _like(NAME, 40), WrapValidator(_name)]
+EnvName = Annotated[str, _like(ENV_NAME, 128), WrapValidator(_name)]
 EnvValue = Annotated[Any, AfterValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Count = Annotated[int, Field(ge=1, le=1000, strict=True)]
@@ -269,7 +287,7 @@ class Environment(Section):
 class Settings(Section):
     """The whole of `trimtab.yml`."""
 
-    version: Literal[1] = Field(description="Version of this file's format.")
+    version: Annotated[Literal[1], BeforeValidator(_whole)] = Field(description="Version of this file's format.")
     name: Name = Field(description="Name of the platform; a prefix of images and namespaces.")
     registry: Annotated[str, _like(REGISTRY)] = Field(description="Image registry and prefix: ghcr.io/acme.")
     services: Annotated[dict[Name, Service], Field(min_length=1)]

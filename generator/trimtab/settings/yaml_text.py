@@ -16,18 +16,28 @@ from trimtab.safe_yaml import LOADER
 
 Path = tuple[str | int, ...]
 
+# What the parser says that it was at when it noticed that something has no end.
+_BEGAN = ("while scanning a simple key", "while scanning a quoted scalar", "while parsing a flow")
+
 MAX_BYTES = 1024 * 1024  # a settings file of 1,000 services is about 100 kB
 MAX_DEPTH = 16
+SHOWN = 60  # characters of a wrong value that a message repeats
+# Line breaks for YAML 1.1 and for no editor: lines after them would bear other numbers than the user sees.
+_HIDDEN_BREAKS = ("\u0085", "\u2028", "\u2029")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: its 1-based line, the path of the value, what is wrong, and what to do."""
+    """One thing that is wrong: its 1-based line, the path of the value, what is wrong, and what to do.
+
+    `quoting` tells that the help is to quote a text, which holds only if a text can stand there at all.
+    """
 
     line: int
     path: Path
     what: str
     help: str
+    quoting: bool = False
 
 
 class YamlProblem(Exception):  # noqa: N818 - never reaches the user: load.py turns it into a SettingsError
@@ -112,10 +122,9 @@ class _Reader:
             line = event.start_mark.line + 1
             if not isinstance(event, yaml.ScalarEvent):
                 raise YamlProblem(line, "a key is a list or a mapping", "write a plain name before the colon")
-            key = self.scalar(event, path)
-            if not isinstance(key, str):
-                self.refuse(line, path, f"the key {event.value} is read as {_kind(key)}", f'quote it: "{event.value}"')
-                key = str(event.value)
+            key: str = event.value
+            if not isinstance(value := self.scalar(event, (*path, key)), str):
+                self.misread(line, (*path, key), f"the key {clipped(key)} is read as {_kind(value)}", key)
             if key == "<<" and event.implicit[0]:
                 raise YamlProblem(line, "merge keys (<<) are not supported", "write the values out")
             if key in result:
@@ -127,6 +136,9 @@ class _Reader:
 
     def refuse(self, line: int, path: Path, what: str, help: str) -> None:  # noqa: A002
         self.problems.append(Problem(line, path, what, help))
+
+    def misread(self, line: int, path: Path, what: str, text: str) -> None:
+        self.problems.append(Problem(line, path, what, f'quote it: "{clipped(text)}"', quoting=True))
 
     def scalar(self, event: Any, path: Path) -> Any:
         text: str = event.value
@@ -142,10 +154,10 @@ class _Reader:
         try:
             value = self.constructor.construct_object(yaml.ScalarNode(tag, text))
         except (ValueError, yaml.YAMLError):
-            self.refuse(line, path, f"{text} is not a value that YAML can read", f'quote it: "{text}"')
+            self.misread(line, path, f"{clipped(text)} is not a value that YAML can read", text)
             return text
         if not _same_text(value, text):
-            self.refuse(line, path, f"{text} is read by YAML as {_kind(value)}", f'quote it: "{text}"')
+            self.misread(line, path, f"{clipped(text)} is read by YAML as {_kind(value)}", text)
             return text
         return value
 
@@ -177,6 +189,11 @@ def _kind(value: object) -> str:
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 
+def clipped(text: str) -> str:
+    """A text as a message repeats it: short."""
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
 def dotted(path: Path) -> str:
     """`("services", "api", "uses", 0)` as `services.api.uses[0]`."""
     text = ""
@@ -189,16 +206,32 @@ def read_yaml(text: str) -> Document:
     """Parse one YAML document. Raises YamlProblem with the line of the first thing that cannot be accepted."""
     if "\t" in text and (line := _tab_indent(text)):
         raise YamlProblem(line, "a tab indents this line", "indent with spaces")
+    for char in ("\0", *_HIDDEN_BREAKS):
+        if char in text:
+            line = text.count("\n", 0, text.index(char)) + 1
+            raise YamlProblem(line, f"holds a control character (U+{ord(char):04X})", "remove it; is the file UTF-8?")
     try:
         return _Reader(text).document()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = " ".join(filter(None, (error.context, error.problem)))
-        raise YamlProblem(mark.line + 1 if mark else 1, f"this is not valid YAML: {what}", "correct the line") from None
+        raise _not_yaml(error) from None
     except yaml.YAMLError as error:
         position = getattr(error, "position", 0) or 0
         line = text.count("\n", 0, position) + 1
         raise YamlProblem(line, "this is not valid YAML: a character that YAML forbids", "remove it") from None
+
+
+def _not_yaml(error: yaml.MarkedYAMLError) -> YamlProblem:
+    """The parser's complaint, at the line that is to be corrected.
+
+    What was never closed is noticed where the next thing stands, or at the end of the file: the line where it began
+    is the one to look at.
+    """
+    noticed, began = error.problem_mark, error.context_mark
+    what = " ".join(filter(None, (error.context, error.problem)))
+    mark = noticed or began
+    if noticed and began and (error.context or "").startswith(_BEGAN) and began.line < noticed.line:
+        what, mark = f"{what} before line {noticed.line + 1}", began
+    return YamlProblem(mark.line + 1 if mark else 1, f"this is not valid YAML: {what}", "correct the line")
 
 
 def _tab_indent(text: str) -> int:

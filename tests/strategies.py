@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from trimtab.frameworks import Frameworks
-from trimtab.settings.checks import RESERVED
+from trimtab.settings.checks import PART_ENDS, RESERVED
 
 _FRAMEWORKS = Frameworks(ROOT)
-_names = st.from_regex(r"[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,5})?", fullmatch=True).filter(lambda n: n not in RESERVED)
+_names = st.from_regex(r"[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,5})?", fullmatch=True).filter(
+    lambda n: n not in RESERVED and not n.endswith(PART_ENDS)
+)
 # Free text with the metacharacters of every language that a value may enter.
 free_text = st.text(alphabet=st.sampled_from("abc XYZ019'\"`$(){}<>&|;#%:@!?*\\/[],=+-_~^é漢"), max_size=24)
 _env_names = st.from_regex(r"[A-Z]{3,8}_(MODE|LIMIT|NOTE|SIZE)", fullmatch=True)
@@ -32,6 +34,13 @@ _autoscaling = st.one_of(
 )
 
 
+_scaling = st.one_of(
+    st.just({}),
+    _autoscaling.map(lambda one: {"autoscaling": one} if one else {}),
+    st.integers(1, 5).map(lambda number: {"autoscaling": False, "replicas": number}),
+)
+
+
 def _without_none(data: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in data.items() if v is not None}
 
@@ -42,7 +51,8 @@ def _service(draw: st.DrawFn, name: str, port: int, stores: list[str], others: l
     data = _FRAMEWORKS[framework]
     tools = data.get("migrations") or []
     backend = data["kind"] == "backend"
-    uses = draw(st.lists(st.sampled_from([*stores, *others]), unique=True)) if backend and (stores or others) else []
+    serves = not data.get("static") and data.get("port_env")
+    uses = draw(st.lists(st.sampled_from([*stores, *others]), unique=True)) if serves and (stores or others) else []
     public = data.get("public")
     calls = {f"{u.upper().replace('-', '_')}_URL" for u in uses}
     env = {k: v for k, v in draw(_env).items() if k not in calls}
@@ -58,12 +68,30 @@ def _service(draw: st.DrawFn, name: str, port: int, stores: list[str], others: l
             "uses": uses,
             "migrations": {"tool": migrations, "expect_indexes": ["users.idx_users_email"]} if migrations else None,
             "env": env,
-            "public_env": {f"{public['prefix']}NOTE": draw(free_text.filter(lambda t: t[:1] != "/"))}
-            if public
-            else None,
+            "public_env": draw(_public(public)) if public and draw(st.booleans()) else None,
             "secrets": draw(_secrets),
             "resources": draw(_resources),
-            "autoscaling": draw(_autoscaling),
+            **draw(_scaling),
+        }
+    )
+
+
+def _public(public: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    names = st.sampled_from([f"{public['prefix']}NOTE", f"{public['prefix']}SIZE"])
+    return st.dictionaries(names, free_text.filter(lambda t: t[:1] != "/"), max_size=2)
+
+
+@st.composite
+def _overrides(draw: st.DrawFn, service: dict[str, Any]) -> dict[str, Any]:
+    """What one environment changes of a service."""
+    public = _FRAMEWORKS[service["framework"]].get("public") or {}
+    calls = {f"{u.upper().replace('-', '_')}_URL" for u in service["uses"]}
+    return _without_none(
+        {
+            "resources": draw(_resources),
+            "env": {k: v for k, v in draw(_env).items() if k not in calls},
+            "public_env": draw(_public(public)) if public.get("runtime") and draw(st.booleans()) else None,
+            **draw(_scaling),
         }
     )
 
@@ -75,7 +103,10 @@ def settings(draw: st.DrawFn, ci: str | None = None) -> dict[str, Any]:
     """
     names = draw(st.lists(_names, min_size=1, max_size=4, unique_by=lambda n: n.replace("-", "")))
     stores = draw(st.lists(st.sampled_from(["postgres", "redis"]), unique=True))
-    services = {name: draw(_service(name, 7001 + number, stores, names[:number])) for number, name in enumerate(names)}
+    services = {
+        name: draw(_service(name, 7001 + number, stores, [other for other in names if other != name]))
+        for number, name in enumerate(names)
+    }
     strategy = draw(st.sampled_from(["rolling", "canary", "blue-green"]))
     mode = draw(st.sampled_from(["kubectl", "gitops"]))
     delivery = {
@@ -94,8 +125,10 @@ def settings(draw: st.DrawFn, ci: str | None = None) -> dict[str, Any]:
     for place in draw(st.lists(st.sampled_from(["dev", "staging", "production"]), min_size=1, unique=True)):
         places[place] = {"host": f"{place}.example.com", "approval": draw(st.sampled_from(["required", "none"]))}
         places[place] |= {store: "external" for store in stores if draw(st.booleans())}
-        changed = draw(st.sampled_from(names))
-        places[place]["services"] = {changed: {"resources": draw(_resources)}}
+        places[place] |= draw(st.sampled_from([{}, {"tls": "letsencrypt-staging"}, {"namespace": f"ns-{place}"}]))
+    for place in places.values():
+        changed = draw(st.lists(st.sampled_from(names), unique=True, max_size=2))
+        place["services"] = {name: draw(_overrides(services[name])) for name in changed}
     return {
         "version": 1,
         "name": draw(_names),

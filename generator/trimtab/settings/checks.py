@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LOCAL = "local"
 # Names that the generated platform gives to parts of its own.
 _PARTS = ("postgres", "redis", "gateway", "local", "default-deny", "allow-dns", "acme-solver")
-_PART_ENDS = ("-migrate", "-secrets", "-config", "-canary", "-preview", "-metrics", "-backup", "-restore", "-clients")
+PART_ENDS = ("-migrate", "-secrets", "-config", "-canary", "-preview", "-metrics", "-backup", "-restore", "-clients")
 # Names that YAML reads as something else than a text, wherever a file writes them without quotes.
 _LOWER_WORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 _YAML_WORDS = (*_LOWER_WORDS, *(word.upper() for word in _LOWER_WORDS))
@@ -88,7 +88,7 @@ def _all(settings: Settings, frameworks: Frameworks) -> _Found:
 
 
 def _name(name: str, at: Path) -> _Found:
-    if name in _PARTS or name.endswith(_PART_ENDS):
+    if name in _PARTS or name.endswith(PART_ENDS):
         yield at, f"{shown(name)} is a name that generated parts bear", "call the service something else"
     else:
         yield from _word(name, at)

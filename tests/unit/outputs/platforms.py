@@ -32,8 +32,14 @@ only-frontend:
       route: [/app, /, /old]
       health: /app
       public_env: { VITE_X: "it's <b> \\"q\\" $HOME \\\\ #x `id` {{ 7 }} é", VITE_N: 5 }
+    bare: { framework: vite, route: /bare, port: 80 }
   environments:
-    production: { host: a.example.com, services: { web: { public_env: { VITE_ONLY_PRODUCTION: x } } } }
+    staging: { host: b.example.com }
+    production:
+      host: a.example.com
+      services:
+        web: { public_env: { VITE_ONLY_PRODUCTION: x } }
+        bare: { public_env: { VITE_ONLY_PRODUCTION: y } }
 two-next:
   version: 1
   name: nx

@@ -80,7 +80,7 @@ def _config(name: str, environment: str, service: str) -> dict[str, str]:
     container = one(name, environment, "Deployment", service)["spec"]["template"]["spec"]["containers"][0]
     names = [e["configMapRef"]["name"] for e in container.get("envFrom", []) if "configMapRef" in e]
     assert all(re.fullmatch(f"{service}-config-[a-z0-9]{{10}}", n) for n in names)  # hashed by kustomize
-    found: dict[str, str] = one(name, environment, "ConfigMap", names[0])["data"] if names else {}
+    found: dict[str, str] = (one(name, environment, "ConfigMap", names[0]).get("data") if names else None) or {}
     return found
 
 
@@ -122,6 +122,9 @@ def test_pods_fit_the_restricted_profile(name: str, environment: str) -> None:
         assert security["runAsNonRoot"] is True
         assert security["runAsUser"] > 0
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+        ports = [p["containerPort"] for c in containers(template) for p in c.get("ports", [])]
+        low = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
+        assert security.get("sysctls", []) == [low] * any(port < 1024 for port in ports)
         volumes = {v["name"] for v in spec.get("volumes", [])} | {
             c["metadata"]["name"] for c in workload["spec"].get("volumeClaimTemplates", [])
         }

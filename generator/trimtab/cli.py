@@ -115,11 +115,17 @@ def _detected(destination: Path) -> bytes | None:
     return proposed_settings(destination)
 
 
-def _ask(help_text: str, default: str, choices: list[str] | None) -> str:
-    import click
-
-    kind = click.Choice(choices) if choices else None
-    return str(typer.prompt(help_text, default=default, type=kind))
+def _ask(question: str, default: str) -> str:
+    try:
+        return str(typer.prompt(question, default=default))
+    except typer.Abort as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        _print([""])
+        raise TrimtabError(
+            "the input ended before every question was answered",
+            "name the settings with --settings, or take the answers that are proposed with --defaults",
+        ) from None
 
 
 @app.command()

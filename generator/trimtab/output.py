@@ -126,18 +126,23 @@ def unified(path: str, have: bytes | None, want: bytes | None, labels: tuple[str
     return list(difflib.unified_diff(lines(have), lines(want), names[0], names[1], lineterm=""))
 
 
-def write_new(folder: Folder, tree: Tree, force: bool) -> list[str]:
+def write_new(folder: Folder, tree: Tree, earlier: Tree, force: bool) -> list[str]:
     """Write a tree into a folder that it was not in before; returns the paths that were written.
+
+    `earlier` is what was generated there before, from other settings: what is left of it, unedited, goes.
 
     Raises OutputError, naming every file that stands there with another content, unless `force`.
     """
-    changes = {path: file for path, file in tree.items() if not same(folder.read(path), file)}
+    changes: dict[str, File | None] = {path: file for path, file in tree.items() if not same(folder.read(path), file)}
     in_the_way = [p for p in changes if folder.read(p) is not None and not tree[p].once]
     kept = {p for p in changes if tree[p].once and folder.read(p) is not None}
     if in_the_way and not force:
-        raise OutputError(f"{some(in_the_way)} would be overwritten", "move them away, or pass --force to replace them")
-    folder.write({p: f for p, f in changes.items() if p not in kept})
-    return [p for p in changes if p not in kept]
+        help_ = "`trimtab sync` merges instead" if earlier else "move them away"
+        raise OutputError(f"{some(in_the_way)} would be overwritten", f"{help_}, or pass --force to replace them")
+    written = [p for p in changes if p not in kept]
+    gone = [p for p, file in earlier.items() if p not in tree and folder.read(p) is not None and not file.once]
+    folder.write({p: changes[p] for p in written} | {p: None for p in gone if same(folder.read(p), earlier[p])})
+    return written
 
 
 def write_preview(folder: Folder, tree: Tree, earlier: Tree, force: bool) -> list[str]:

@@ -118,7 +118,17 @@ def init(root: Path, settings: bytes, name: str, force: bool = False) -> list[st
         tree[SETTINGS_FILE] = replace(tree[SETTINGS_FILE], once=False)
     with new_folder(root), locked(root):
         recover(root)
-        return write_new(Folder(root), tree, force)
+        folder = Folder(root)
+        return write_new(folder, tree, _earlier(folder), force)
+
+
+def _earlier(folder: Folder) -> Tree:
+    """What was generated into a folder before, as it records; nothing where that cannot be told."""
+    try:
+        answers = read_answers(folder)
+        return _render_applied(answers, sources.recorded(answers), b"")
+    except TrimtabError:
+        return {}
 
 
 def open_repository(root: Path) -> Repository:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import EXAMPLES, ROOT, Ran
 from trimtab.pipeline import render
@@ -270,3 +271,44 @@ def test_the_audit_finds_nothing_grave_in_what_we_generate(example: Path, tmp_pa
     assert trimtab("render", "--settings", example / "trimtab.yml", "--out", tmp_path / "out").code == 0
     report = json.loads(trimtab("audit", tmp_path / "out", "--format", "json").out)
     assert [f["title"] for f in report["findings"] if f["severity"] in ("critical", "high")] == []
+
+
+def test_init_asks_until_each_answer_is_one(tmp_path: Path, trimtab: Program) -> None:
+    wrong = ("Bad Name", "orchard", "https://quay.io", "quay.io/fruit", "cobol", "axm", "axum", "", "nowhere", "")
+    ran = trimtab("init", "new", stdin="".join(f"{line}\n" for line in wrong))
+    assert ran.code == 0, ran.err
+    assert "'cobol' is none of them." in ran.out
+    assert "Did you mean 'axum'?" in ran.out
+    settings = yaml.safe_load((tmp_path / "new/trimtab.yml").read_text())
+    assert (settings["name"], settings["registry"]) == ("orchard", "quay.io/fruit")
+    assert [s["framework"] for s in settings["services"].values()] == ["axum", "vite"]
+    assert settings["environments"]["production"]["host"] == "orchard.example.com"
+    assert trimtab("check", "new").code == 0
+
+
+def test_questions_without_answers_are_bad_usage(tmp_path: Path, trimtab: Program) -> None:
+    ran = trimtab("init", "new", stdin="orchard\n")
+    assert ran.code == 2
+    assert "--defaults" in ran.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_proposed_answers_are_the_defaults(tmp_path: Path, trimtab: Program) -> None:
+    assert trimtab("init", "asked", stdin="shop\n\n\n\n\n").code == 0
+    assert trimtab("init", "null", "--defaults").code == 0  # a folder's name that is no name of a platform
+    assert (tmp_path / "asked/trimtab.yml").read_text() == (tmp_path / "null/trimtab.yml").read_text()
+
+
+def test_init_over_other_settings_leaves_nothing_of_them_behind(tmp_path: Path, trimtab: Program) -> None:
+    assert trimtab("init", "new", "--settings", PLATFORM).code == 0
+    edited = tmp_path / "new/infrastructure/docker/Dockerfile.backend"
+    edited.write_text(edited.read_text() + "# mine\n")
+    refused = trimtab("init", "new", "--settings", MINIMAL)
+    assert refused.code == 2
+    (tmp_path / "new/trimtab.yml").write_text(MINIMAL.read_text())
+    refused = trimtab("init", "new")
+    assert refused.code == 2
+    assert "`trimtab sync` merges instead" in refused.err
+    assert trimtab("init", "new", "--force").code == 0
+    left = set(files_of(tmp_path / "new")) - set(render(MINIMAL))
+    assert left == {"infrastructure/docker/Dockerfile.backend", "k8s/overlays/staging/release/kustomization.yaml"}

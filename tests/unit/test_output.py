@@ -82,7 +82,7 @@ def test_a_deletion_takes_empty_folders_with_it(tmp_path: Path) -> None:
 def test_files_of_others_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("mine")
     with pytest.raises(OutputError, match="a would be overwritten"):
-        write_new(Folder(tmp_path), tree(a="theirs", b="1"), force=False)
+        write_new(Folder(tmp_path), tree(a="theirs", b="1"), {}, force=False)
     assert not (tmp_path / "b").exists()
-    write_new(Folder(tmp_path), tree(a="theirs", b="1"), force=True)
+    write_new(Folder(tmp_path), tree(a="theirs", b="1"), {}, force=True)
     assert (tmp_path / "a").read_text() == "theirs"

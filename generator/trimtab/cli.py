@@ -82,13 +82,10 @@ def init(
     complete(destination)
     source = settings or (destination / "trimtab.yml")
     if settings or source.exists():
-        from trimtab.frameworks import Frameworks
-        from trimtab.settings.load import load_settings
-        from trimtab.sources import template_root
+        from trimtab.settings.load import read_settings_file
 
-        load_settings(source, Frameworks(template_root()))
-        text = source.read_bytes()
-    elif found := _detected(destination):
+        text = read_settings_file(source)
+    elif not defaults and (found := _detected(destination)):
         text = found
         _print([f"settings proposed from what is in {destination}: read trimtab.yml before you commit"])
     else:
@@ -147,9 +144,11 @@ def render(
     tree = pipeline.render(settings)
     if file is not None:
         if file not in tree:
-            from trimtab.settings.messages import suggest
+            from trimtab.settings.messages import closest
 
-            raise TrimtabError(f"{file}: is not a generated file", suggest(file, list(tree)))
+            close = closest(file, list(tree))
+            help_ = f"did you mean '{close}'?" if close else "this command without a file lists them"
+            raise TrimtabError(f"{file}: is not a generated file", help_)
         sys.stdout.buffer.write(tree[file].content)
     elif out is not None:
         written = pipeline.write_preview(out, tree, force)

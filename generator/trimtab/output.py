@@ -59,6 +59,14 @@ class Folder:
             content = target.read_bytes()
         except FileNotFoundError:
             return None
+        except NotADirectoryError:
+            file = next(p for p in target.parents if p.exists())
+            if file == self.root or not file.is_relative_to(self.root):
+                raise OutputError(f"{file}: is a file", "name a folder") from None
+            name = file.relative_to(self.root).as_posix()
+            raise OutputError(f"{name}: is a file, and a folder belongs there", "move it away") from None
+        except IsADirectoryError:
+            raise OutputError(f"{path}: is a folder, and a file belongs there", "move it away") from None
         except OSError as error:
             raise OutputError(f"{path}: cannot be read: {error.strerror}", "check what stands there") from None
         return File(content.replace(b"\r\n", b"\n"), bool(mode & 0o100))

@@ -105,8 +105,9 @@ def init(root: Path, settings: bytes, name: str, force: bool = False) -> list[st
     source = sources.installed()
     _, tree = _validated_render(settings, source, name)
     root = root.resolve()
-    if root.exists() and not root.is_dir():
-        raise TrimtabError(f"{root}: is a file", "name a folder")
+    there = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not there.is_dir():
+        raise TrimtabError(f"{there}: is a file", "name a folder")
     text = settings.replace(b"\r\n", b"\n")
     existing = Folder(root).read(SETTINGS_FILE)
     if existing is not None and existing.content != text and not force:

@@ -63,6 +63,8 @@ def test_render_prints_one_file_or_lists_all(trimtab: Program) -> None:
     wrong = trimtab("render", "docker-compose.yaml", "--settings", PLATFORM)
     assert wrong.code == 2
     assert "did you mean 'docker-compose.yml'?" in wrong.err
+    (line,) = trimtab("render", "nowhere", "--settings", PLATFORM).err.splitlines()[1:]
+    assert len(line) < 80
 
 
 def test_a_preview_is_replaced_but_an_edited_one_is_not(preview: Path, trimtab: Program) -> None:
@@ -264,6 +266,9 @@ def test_init_proposes_settings_from_sources(tmp_path: Path, trimtab: Program) -
     assert "framework: fastapi # api/pyproject.toml" in text
     assert "framework: vite # web/package.json" in text
     assert trimtab("check", tmp_path).code == 0
+    shutil.copytree(tmp_path / "api", tmp_path / "again/server")
+    assert trimtab("init", "again", "--defaults").code == 0  # the starter, whatever else is there
+    assert list(yaml.safe_load((tmp_path / "again/trimtab.yml").read_text())["services"]) == ["api", "web"]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)
@@ -312,3 +317,35 @@ def test_init_over_other_settings_leaves_nothing_of_them_behind(tmp_path: Path, 
     assert trimtab("init", "new", "--force").code == 0
     left = set(files_of(tmp_path / "new")) - set(render(MINIMAL))
     assert left == {"infrastructure/docker/Dockerfile.backend", "k8s/overlays/staging/release/kustomization.yaml"}
+
+
+def test_settings_may_come_from_a_pipe(tmp_path: Path, trimtab: Program) -> None:
+    ran = trimtab("init", "new", "--settings", "/dev/stdin", stdin=MINIMAL.read_text())
+    assert ran.code == 0, ran.err
+    assert (tmp_path / "new/trimtab.yml").read_text() == MINIMAL.read_text()
+    endless = trimtab("init", "other", "--settings", "/dev/zero")
+    assert endless.code == 2
+    assert "larger than" in endless.err
+
+
+@pytest.mark.parametrize(
+    ("what", "where", "named"),
+    [
+        ("file", "new", "new: is a file"),
+        ("file", "new/docs", "docs: is a file, and a folder belongs there"),
+        ("folder", "new/docker-compose.yml", "docker-compose.yml: is a folder, and a file belongs there"),
+    ],
+)
+def test_init_names_what_stands_in_the_way(what: str, where: str, named: str, tmp_path: Path, trimtab: Program) -> None:
+    place = tmp_path / where
+    place.parent.mkdir(exist_ok=True)
+    place.mkdir() if what == "folder" else place.write_text("mine")
+    for destination in ("new", "new/below") if where == "new" else ("new",):
+        refused = trimtab("init", destination, "--settings", MINIMAL)
+        assert refused.code == 2
+        assert named in refused.err
+    for out in ("new", "new/below") if where == "new" else ("new",):
+        refused = trimtab("render", "--settings", MINIMAL, "--out", out)
+        assert refused.code == 2
+        assert named in refused.err
+    assert place.is_dir() if what == "folder" else place.read_text() == "mine"

@@ -54,16 +54,18 @@ def read_settings_file(file: FilePath) -> bytes:
     try:
         if file.is_dir():
             raise SettingsError([f"{file.name}:1: this is a directory; name the settings file itself"])
-        if file.stat().st_size > MAX_BYTES:
-            limit = MAX_BYTES // 1024
-            raise SettingsError([f"{file.name}:1: the file is larger than {limit} KiB; is this the right file?"])
-        return file.read_bytes()
+        with file.open("rb") as handle:
+            raw = handle.read(MAX_BYTES + 1)  # of a pipe, or of a device without an end, nobody knows the size
     except FileNotFoundError:
         raise TrimtabError(
             f"{file}: no such file", "write one with `trimtab init`, or name it with --settings"
         ) from None
     except OSError as error:
         raise TrimtabError(f"{file}: cannot be read: {error.strerror}", "check its permissions") from None
+    if len(raw) > MAX_BYTES:
+        limit = MAX_BYTES // 1024
+        raise SettingsError([f"{file.name}:1: the file is larger than {limit} KiB; is this the right file?"])
+    return raw
 
 
 def parse_settings(raw: bytes, frameworks: Frameworks, source: str = FILE_NAME) -> Loaded:

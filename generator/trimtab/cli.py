@@ -101,6 +101,8 @@ def init(
                 "Later: edit trimtab.yml and run `trimtab sync`.",
             ]
         )
+    if above := pipeline.repository_above(destination):
+        _print([f"Note: git's repository begins at {above}, and CI reads no workflow from a folder below."])
 
 
 def _detected(destination: Path) -> bytes | None:
@@ -168,7 +170,7 @@ def check(
 ) -> None:
     """Tell which generated files differ from what the settings render; exit 1 if any does.
 
-    ok: as rendered. stale: as rendered from older settings. hand-edited: neither. missing: deleted.
+    ok: as rendered. stale: as rendered from older settings. hand-edited: neither. missing: deleted, or new.
     orphaned: no longer rendered.
 
     Example: trimtab check --json
@@ -181,7 +183,8 @@ def check(
         _print_json(show.check_json(result, repository.lines))
     else:
         _print(show.check_lines(result, repository.lines if result.causes else {}, every))
-    tolerated = allow_edits and all(f.state == "ok" or (f.state == "hand-edited" and f.current) for f in result.files)
+    edited = [f for f in result.files if f.state != "ok"]
+    tolerated = allow_edits and all(f.state == "hand-edited" and f.current and not f.unresolved for f in edited)
     raise typer.Exit(0 if result.clean or tolerated else 1)
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from trimtab import transaction
 from trimtab.errors import TrimtabError, some
+from trimtab.git import has_conflict
 from trimtab.tree import ANSWERS_FILE, File, Tree
 
 State = Literal["ok", "stale", "hand-edited", "missing", "orphaned"]
@@ -23,11 +24,16 @@ class OutputError(TrimtabError):
 
 @dataclass(frozen=True)
 class Checked:
-    """The state of one managed file. `current` tells whether a hand-edited file differs by its edits only."""
+    """The state of one managed file.
+
+    `current` tells whether a hand-edited file differs by its edits only, and a missing one was there before;
+    `unresolved`, whether the conflict markers of a merge are left in it.
+    """
 
     path: str
     state: State
     current: bool = True
+    unresolved: bool = False
 
 
 class Folder:
@@ -109,13 +115,13 @@ def compare(folder: Folder, base: Tree, want: Tree) -> list[Checked]:
             if have is not None and before is not None and not before.once:
                 found.append(Checked(path, "orphaned"))
         elif have is None:
-            found.append(Checked(path, "missing"))
+            found.append(Checked(path, "missing", current=before is not None))
         elif wanted.once or same(have, wanted):
             found.append(Checked(path, "ok"))
         elif same(have, before) or path == ANSWERS_FILE:
             found.append(Checked(path, "stale"))
         else:
-            found.append(Checked(path, "hand-edited", current=same(before, wanted)))
+            found.append(Checked(path, "hand-edited", same(before, wanted), has_conflict(have.content)))
     return found
 
 

@@ -123,6 +123,16 @@ def init(root: Path, settings: bytes, name: str, force: bool = False) -> list[st
         return write_new(folder, tree, _earlier(folder), force)
 
 
+def repository_above(root: Path) -> Path | None:
+    """The root of the git repository that holds `root`, where that is another folder."""
+    from pathlib import Path
+
+    from trimtab.git import toplevel
+
+    above = toplevel(root)
+    return Path(above) if above and Path(above).resolve() != root.resolve() else None
+
+
 def _earlier(folder: Folder) -> Tree:
     """What was generated into a folder before, as it records; nothing where that cannot be told."""
     try:
@@ -174,7 +184,7 @@ def read_answers(folder: Folder) -> dict[str, Any]:
     if file is None:
         raise TrimtabError(
             f"{folder.root / ANSWERS_FILE}: there is none, so this is not a repository that Trimtab generated",
-            "run `trimtab init` here first",
+            "run `trimtab init` here first, or restore it from git",
         )
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(file.content, Loader=safe_yaml.LOADER)):

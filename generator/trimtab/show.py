@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from trimtab.provenance import Cause
 
 _WIDTH = 11
+_HELP_MISSING = {
+    True: "`trimtab sync --restore` brings missing files back",
+    False: "`trimtab sync` writes new files",
+}
 _HELP = {
     "stale": "`trimtab sync` updates stale files",
-    "missing": "`trimtab sync --restore` brings missing files back",
     "orphaned": "`trimtab sync` removes orphaned files",
     "hand-edited": "`trimtab diff` shows hand edits; `trimtab sync` keeps them",
 }
@@ -29,14 +32,22 @@ def check_lines(result: CheckResult, settings_lines: dict[tuple[str | int, ...],
     for file in result.files:
         if file.state == "ok" and not every:
             continue
-        note = "  (and stale)" if file.state == "hand-edited" and not file.current else ""
-        lines.append(f"{file.state:{_WIDTH}} {file.path}{note}")
+        lines.append(f"{file.state:{_WIDTH}} {file.path}{_note(file)}")
         lines += [_cause_line(cause, settings_lines) for cause in result.causes.get(file.path, [])]
     counts: Counter[str] = Counter(f.state for f in result.files)
     states = ("ok", "stale", "hand-edited", "missing", "orphaned")
     lines.append(", ".join(f"{counts[s]} {s}" for s in states if counts[s]) or "nothing is generated here")
     lines += [f"  {help_}" for state, help_ in _HELP.items() if counts[state]]
+    missing = {f.current: f for f in result.files if f.state == "missing"}
+    lines += [f"  {help_}" for current, help_ in _HELP_MISSING.items() if current in missing]
     return lines
+
+
+def _note(file: Checked) -> str:
+    if file.unresolved:
+        return "  (with an unresolved conflict)"
+    notes = {"hand-edited": "  (and stale)", "missing": "  (new)"}
+    return "" if file.current else notes.get(file.state, "")
 
 
 def _cause_line(cause: Cause, lines: dict[tuple[str | int, ...], int]) -> str:
@@ -57,7 +68,7 @@ def _ranges(numbers: tuple[int, ...]) -> str:
 
 
 def check_json(result: CheckResult, settings_lines: dict[tuple[str | int, ...], int]) -> dict[str, object]:
-    """The check as data: `clean`, the `template` version, and `files` with path, state, current and causes."""
+    """The check as data: `clean`, the `template` version, and `files` with the fields of Checked and causes."""
 
     def file(checked: Checked) -> dict[str, object]:
         causes = [
@@ -68,7 +79,13 @@ def check_json(result: CheckResult, settings_lines: dict[tuple[str | int, ...], 
             }
             for c in result.causes.get(checked.path, [])
         ]
-        return {"path": checked.path, "state": checked.state, "current": checked.current, "causes": causes}
+        return {
+            "path": checked.path,
+            "state": checked.state,
+            "current": checked.current,
+            "unresolved": checked.unresolved,
+            "causes": causes,
+        }
 
     return {"clean": result.clean, "template": result.template, "files": [file(f) for f in result.files]}
 

@@ -349,3 +349,35 @@ def test_init_names_what_stands_in_the_way(what: str, where: str, named: str, tm
         assert refused.code == 2
         assert named in refused.err
     assert place.is_dir() if what == "folder" else place.read_text() == "mine"
+
+
+def test_check_tells_new_files_from_deleted_ones(preview: Path, trimtab: Program) -> None:
+    (preview / "docs/findings.md").unlink()
+    settings = preview / "trimtab.yml"
+    settings.write_text(settings.read_text().replace("services:\n", "services:\n  jobs: { framework: go }\n", 1))
+    lines = trimtab("check", preview).out.splitlines()
+    assert "missing     docs/findings.md" in lines
+    assert "missing     infrastructure/docker/Dockerfile.jobs  (new)" in lines
+    assert "  `trimtab sync` writes new files" in lines
+    assert trimtab("sync", preview).code == 0
+    data = json.loads(trimtab("check", preview, "--json").out)
+    assert [(f["path"], f["current"]) for f in data["files"] if f["state"] != "ok"] == [("docs/findings.md", True)]
+
+
+def test_an_unresolved_conflict_is_no_hand_edit_to_allow(preview: Path, trimtab: Program) -> None:
+    compose = preview / "docker-compose.yml"
+    text = compose.read_text()
+    compose.write_text(f"{text}# mine\n")
+    assert trimtab("check", preview, "--allow-hand-edits").code == 0
+    compose.write_text(f"{text}<<<<<<< on disk\n# mine\n=======\n# theirs\n>>>>>>> trimtab.yml\n")
+    checked = trimtab("check", preview, "--allow-hand-edits")
+    assert checked.code == 1
+    assert "hand-edited docker-compose.yml  (with an unresolved conflict)" in checked.out
+
+
+def test_init_below_the_root_of_a_repository_says_that_ci_reads_nothing_there(
+    tmp_path: Path, trimtab: Program, git: Callable[..., str]
+) -> None:
+    git(tmp_path, "init", "-q", "mono")
+    assert "CI reads no workflow" in trimtab("init", "mono/platform", "--settings", MINIMAL).out
+    assert "CI reads no workflow" not in trimtab("init", "mono", "--settings", MINIMAL).out

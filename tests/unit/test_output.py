@@ -28,7 +28,7 @@ def test_each_state_is_told(tmp_path: Path) -> None:
         "gone": ("missing", True),
         "orphan": ("orphaned", True),
         "both": ("hand-edited", False),
-        "fresh": ("missing", True),
+        "fresh": ("missing", False),
     }
 
 

@@ -243,7 +243,8 @@ def env(destination: Destination = Path()) -> None:
     if not written.added:
         _print([".env has every variable already"])
         return
-    _print([f".env: {len(written.added)} variables added, {len(written.generated)} of them random secrets"])
+    count = f"{len(written.added)} variable{'s' if len(written.added) != 1 else ''}"
+    _print([f".env: {count} added, {len(written.generated)} of them random secrets"])
     if written.ignored_now:
         _print([".gitignore: /.env added"])
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 EXAMPLE, TARGET = ".env.example", ".env"
 _BYTES = 32  # of each secret; written as hex, which needs no escaping in a URL or in YAML
-_LINE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
+_LINE = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=(.*)$")
+_OWN = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*[=:]")  # as readers of .env take what people write
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ def write_env(root: Path, folder: Folder, secret_names: set[str]) -> Written:
         raise TrimtabError(
             f"{root / TARGET}: is tracked by git", f"run `git rm --cached {TARGET}` before it holds secrets"
         )
-    present = folder.read(TARGET)
-    text = present.content.decode("utf-8", "surrogateescape") if present else ""
-    known = {m.group(1) for line in text.splitlines() if (m := _LINE.match(line))}
+    present = _exact(root, folder, TARGET)
+    text = present.decode("utf-8", "surrogateescape")
+    known = {m.group(1) for line in text.splitlines() if (m := _OWN.match(line))}
     added, generated, lines = [], [], []
     comments: list[str] = []
     for line in example.content.decode().splitlines():
@@ -62,9 +63,7 @@ def write_env(root: Path, folder: Folder, secret_names: set[str]) -> Written:
         comments = []
     changes: dict[str, File | None] = {}
     if lines:
-        joint = "" if not text or text.endswith("\n") else "\n"
-        content = f"{text}{joint}" + "\n".join(lines) + "\n"
-        changes[TARGET] = File(content.encode("utf-8", "surrogateescape"), private=True)
+        changes[TARGET] = File(_appended(present, lines), private=True)
     ignored_now = _ignore(root, folder, changes)
     if changes:
         folder.write(changes)
@@ -75,8 +74,17 @@ def _ignore(root: Path, folder: Folder, changes: dict[str, File | None]) -> bool
     """See to it that git ignores `.env`; returns whether a line had to be added to `.gitignore`."""
     if not toplevel(root) or git(root, "check-ignore", "--", TARGET, check=False):
         return False
-    present = folder.read(".gitignore")
-    text = present.content if present else b""
-    joint = b"" if not text or text.endswith(b"\n") else b"\n"
-    changes[".gitignore"] = File(text + joint + b"# Local secrets\n/.env\n")
+    changes[".gitignore"] = File(_appended(_exact(root, folder, ".gitignore"), ["# Local secrets", "/.env"]))
     return True
+
+
+def _exact(root: Path, folder: Folder, path: str) -> bytes:
+    """The user's own file to the byte, line ends included; empty where there is none."""
+    return (root / path).read_bytes() if folder.read(path) is not None else b""
+
+
+def _appended(content: bytes, lines: list[str]) -> bytes:
+    """A file with more lines, which end as its own do."""
+    end = b"\r\n" if b"\r\n" in content else b"\n"
+    joint = end if content and not content.endswith(b"\n") else b""
+    return content + joint + b"".join(line.encode("utf-8", "surrogateescape") + end for line in lines)

@@ -175,7 +175,7 @@ def test_env_writes_secrets_once_and_closed(preview: Path, trimtab: Program, git
     git(preview, "check-ignore", ".env")
     before = env.read_bytes()
     env.write_bytes(before.replace(b"JWT_SECRET=", b"#JWT_SECRET="))
-    assert "1 variables added" in trimtab("env", preview).out
+    assert "1 variable added" in trimtab("env", preview).out
     assert env.read_bytes().startswith(before.replace(b"JWT_SECRET=", b"#JWT_SECRET="))
     git(preview, "add", "-f", ".env")
     tracked = trimtab("env", preview)
@@ -381,3 +381,20 @@ def test_init_below_the_root_of_a_repository_says_that_ci_reads_nothing_there(
     git(tmp_path, "init", "-q", "mono")
     assert "CI reads no workflow" in trimtab("init", "mono/platform", "--settings", MINIMAL).out
     assert "CI reads no workflow" not in trimtab("init", "mono", "--settings", MINIMAL).out
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_env_changes_no_byte_of_what_is_there(
+    end: str, preview: Path, trimtab: Program, git: Callable[..., str]
+) -> None:
+    git(preview, "init", "-q")
+    mine = end.join(["POSTGRES_PASSWORD = mine", "  export JWT_SECRET=mine", "REDIS_PASSWORD: mine", "# é", "LAST=1"])
+    (preview / ".env").write_bytes(mine.encode())
+    (preview / ".gitignore").write_bytes(f"dist{end}logs".encode())
+    assert trimtab("env", preview).code == 0
+    written = (preview / ".env").read_bytes()
+    assert written.startswith(f"{mine}{end}".encode())
+    assert (preview / ".gitignore").read_bytes() == end.join(["dist", "logs", "# Local secrets", "/.env", ""]).encode()
+    assert written.count(b"\r\n") == (written.count(b"\n") if end == "\r\n" else 0)
+    for name in ("POSTGRES_PASSWORD", "JWT_SECRET", "REDIS_PASSWORD"):
+        assert [line for line in written.decode().splitlines() if line.startswith(f"{name}=")] == []

@@ -137,7 +137,7 @@ def _earlier(folder: Folder) -> Tree:
     """What was generated into a folder before, as it records; nothing where that cannot be told."""
     try:
         answers = read_answers(folder)
-        return _render_applied(answers, sources.recorded(answers), b"")
+        return _render_applied(answers, sources.recorded(answers, folder.root), b"")
     except TrimtabError:
         return {}
 
@@ -151,7 +151,7 @@ def open_repository(root: Path) -> Repository:
     _refuse_pending(root)
     folder = Folder(root)
     answers = read_answers(folder)
-    source = sources.recorded(answers)
+    source = sources.recorded(answers, root)
     raw = _settings_in(folder)
     data, want = _validated_render(raw, source)
     base = want if data == answers["applied"] else _render_applied(answers, source, raw)
@@ -273,8 +273,8 @@ def _plan(root: Path, restore: bool, ref: str | None) -> tuple[Plan, Folder]:
 
     folder = Folder(root)
     answers = read_answers(folder)
-    old = sources.recorded(answers, fetch=True)
-    new = sources.newest(answers, ref)
+    old = sources.recorded(answers, root, fetch=True)
+    new = sources.newest(answers, root, ref)
     raw = _settings_in(folder)
     _, want = _validated_render(raw, new)
     base = _render_applied(answers, old, raw)

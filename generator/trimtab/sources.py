@@ -63,36 +63,39 @@ def installed() -> Source:
     return Source(root, str(root), git(root, "describe", "--tags", "--always"))
 
 
-def recorded(answers: dict[str, Any], fetch: bool = False) -> Source:
-    """The template that a repository was last rendered with. Touches the network only with `fetch`.
+def recorded(answers: dict[str, Any], root: Path, fetch: bool = False) -> Source:
+    """The template that the repository at `root` was last rendered with. Touches the network only with `fetch`.
 
     Raises SourceError when that version cannot be had.
     """
     url, commit = _names(answers)
     if (url, commit) == (PUBLISHED, f"v{trimtab.__version__}"):
         return published()
-    return _at(url, commit, fetch)
+    return _at(_repository(url, fetch, root), url, commit)
 
 
-def newest(answers: dict[str, Any], ref: str | None = None) -> Source:
+def newest(answers: dict[str, Any], root: Path, ref: str | None = None) -> Source:
     """The version to move to: `ref`, or else the newest tag of the recorded source, or its HEAD where it has none.
 
-    A repository that records the published template moves to the installed one. May fetch from the recorded URL.
+    A repository that records the published template moves to the installed one. May fetch from the recorded URL. A
+    path is absolute from then on: Copier records it as it was typed, and finds it from one folder only.
     """
     url, commit = _names(answers)
-    if ref:
-        return _at(url, ref, fetch=True)
-    if url == PUBLISHED:
+    if url == PUBLISHED and not ref:
         return published()
-    folder = _repository(url, fetch=True)
+    folder = _repository(url, True, root)
+    if _local(url, root) and not Path(url).is_absolute():
+        url = str(folder.resolve())
+    if ref:
+        return _at(folder, url, ref)
     tag = _newest_tag(folder)
     if tag is None:
         if not _is_bare(folder):
             _refuse_uncommitted(folder)
-        return _at(url, git(folder, "describe", "--tags", "--always"), fetch=False)
+        return _at(folder, url, git(folder, "describe", "--tags", "--always"))
     if _is_ancestor(folder, tag, commit):  # already beyond the newest tag: never go back
-        return _at(url, commit, fetch=False)
-    return _at(url, tag, fetch=False)
+        return _at(folder, url, commit)
+    return _at(folder, url, tag)
 
 
 def _names(answers: dict[str, Any]) -> tuple[str, str]:
@@ -105,8 +108,7 @@ def _names(answers: dict[str, Any]) -> tuple[str, str]:
     return url, commit
 
 
-def _at(url: str, commit: str, fetch: bool) -> Source:
-    folder = _repository(url, fetch)
+def _at(folder: Path, url: str, commit: str) -> Source:
     if commit.startswith("-") or not re.fullmatch(r"[\w./+-]+", commit):
         raise SourceError(f".copier-answers.yml: {commit!r} is not a version of a template", "restore it from git")
     sha = git(folder, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", check=False)
@@ -170,10 +172,21 @@ def _unpack(tar: tarfile.TarFile, folder: Path, sha: str) -> None:
             raise SourceError(f"template {sha[:12]}: {name} is a link that leads out of it", "repair the template")
 
 
-def _repository(url: str, fetch: bool) -> Path:
-    """A local git repository that holds the template's history."""
-    local = Path(url).expanduser()
-    if local.is_dir():
+def _local(url: str, root: Path) -> Path | None:
+    """The folder that a recorded address names, if it names one.
+
+    A relative one was typed in the repository, or beside it: `copier copy template shop`.
+    """
+    path = Path(url).expanduser()
+    places = [path] if path.is_absolute() else [root / path, root.parent / path, path]
+    folders = [place for place in places if place.is_dir()]
+    versioned = (f for f in folders[1:] and folders if git(f, "rev-parse", "--git-dir", check=False))
+    return next(versioned, folders[0] if folders else None)
+
+
+def _repository(url: str, fetch: bool, root: Path) -> Path:
+    """A local git repository that holds the template's history, which the repository at `root` records."""
+    if local := _local(url, root):
         if not git(local, "rev-parse", "--git-dir", check=False):
             raise SourceError(f"{url}: is not a git repository", "templates are versioned by git")
         return local

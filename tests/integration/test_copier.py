@@ -43,6 +43,33 @@ def test_copier_copy_and_the_engine_give_the_same_bytes(example: Path, template_
     answers = {"_commit": "v1.0.0", "_src_path": str(template_repo)}
     tree = Template(template_repo).render(yaml.safe_load(raw), answers, raw)
     assert files_of(tmp_path) == {path: (file.content, file.executable) for path, file in tree.items()}
+    assert not [path for path in tmp_path.rglob("*") if path.is_dir() and not any(path.iterdir())]
+
+
+def test_a_template_by_a_relative_path_is_found_from_anywhere(
+    template_repo: Path, tmp_path: Path, git: Git, trimtab: Program
+) -> None:
+    shutil.copytree(template_repo, tmp_path / "all/template")
+    for place, recorded in (("all/inside", "../template"), ("all/beside", "template")):
+        repository = tmp_path / place
+        repository.mkdir()
+        (repository / "trimtab.yml").write_text(SETTINGS)
+        inside = recorded.startswith("..")
+        copier(
+            *("copy", "--defaults", "--quiet", recorded, "." if inside else repository.name),
+            cwd=repository if inside else repository.parent,
+        )
+        assert f"_src_path: {recorded}\n" in (repository / ".copier-answers.yml").read_text()
+        for folder in (tmp_path, repository):
+            checked = trimtab("check", repository, cwd=folder)
+            assert checked.code == 0, checked.out + checked.err
+        assert trimtab("sync", repository).code == 0
+        assert f"_src_path: {tmp_path / 'all/template'}\n" in (repository / ".copier-answers.yml").read_text()
+        git(repository, "init", "-q")
+        git(repository, "add", "-A")
+        git(repository, "commit", "-qm", "synced")
+        copier("update", "--defaults", cwd=repository)
+        assert git(repository, "status", "--porcelain") == ""
 
 
 def test_copier_copy_without_settings_writes_a_starter(template_repo: Path, tmp_path: Path, trimtab: Program) -> None:

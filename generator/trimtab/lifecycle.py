@@ -66,7 +66,7 @@ class _Planner:
         if same(have, want):
             return
         if want is None:
-            if have is not None and base is not None and not base.once:
+            if have is not None and base is not None:
                 self._remove(path, base, have)
         elif have is None:
             self._create(path, base, want)
@@ -86,6 +86,9 @@ class _Planner:
     def _remove(self, path: str, base: File, have: File) -> None:
         if same(have, base):
             self._step(path, "delete", None)
+            return
+        if base.once:  # its content was never ours
+            self.steps.append(Step(path, "left", "no longer generated; delete it if nothing needs it"))
             return
         copy = self._free_name(f"{path}.saved")
         self.changes[copy] = have

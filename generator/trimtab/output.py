@@ -112,7 +112,7 @@ def compare(folder: Folder, base: Tree, want: Tree) -> list[Checked]:
         wanted, before = want.get(path), base.get(path)
         have = folder.read(path)
         if wanted is None:
-            if have is not None and before is not None and not before.once:
+            if have is not None and before is not None and (not before.once or same(have, before)):
                 found.append(Checked(path, "orphaned"))
         elif have is None:
             found.append(Checked(path, "missing", current=before is not None))
@@ -154,8 +154,8 @@ def write_new(folder: Folder, tree: Tree, earlier: Tree, force: bool) -> list[st
         help_ = "`trimtab sync` merges instead" if earlier else "move them away"
         raise OutputError(f"{some(in_the_way)} would be overwritten", f"{help_}, or pass --force to replace them")
     written = [p for p in changes if p not in kept]
-    gone = [p for p, file in earlier.items() if p not in tree and folder.read(p) is not None and not file.once]
-    folder.write({p: changes[p] for p in written} | {p: None for p in gone if same(folder.read(p), earlier[p])})
+    gone = [p for p, file in earlier.items() if p not in tree and same(folder.read(p), file)]
+    folder.write({p: changes[p] for p in written} | dict.fromkeys(gone))
     return written
 
 

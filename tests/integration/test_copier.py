@@ -203,6 +203,25 @@ def test_sync_keeps_a_copy_of_an_edited_file_that_goes(platform: Path, git: Git,
     assert (platform / "infrastructure/docker/Dockerfile.jobs.saved").read_text().endswith(HAND)
 
 
+@pytest.mark.parametrize("released", [False, True])
+def test_the_release_of_an_environment_that_goes(released: bool, platform: Path, git: Git, trimtab: Program) -> None:
+    settings = platform / "trimtab.yml"
+    settings.write_text(settings.read_text() + "  staging: { host: staging.example.com }\n")
+    assert trimtab("sync", platform).code == 0
+    release = platform / "k8s/overlays/staging/release/kustomization.yaml"
+    if released:
+        release.write_text(release.read_text().replace("0" * 64, "1" * 64))
+    git(platform, "add", "-A")
+    git(platform, "commit", "-qm", "released")
+    settings.write_text(settings.read_text().replace("  staging: { host: staging.example.com }\n", ""))
+    checked = trimtab("check", platform).out
+    assert (f"orphaned    {release.relative_to(platform)}" in checked) is not released
+    ran = trimtab("sync", platform)
+    assert ran.code == 0, ran.out + ran.err
+    assert release.exists() is released
+    assert (f"left        {release.relative_to(platform)}  (no longer generated" in ran.out) is released
+
+
 def test_sync_refuses_uncommitted_edits_and_names_them(platform: Path, trimtab: Program) -> None:
     append(platform / "docker-compose.yml", "# not committed\n")
     before = files_of(platform)

@@ -232,8 +232,8 @@ def _carry_out(root: Path, steps: Sequence[Step]) -> None:
 def _below(root: Path, name: object) -> str:
     """A path for a message: relative to the root where it lies in it, and the journal for what is staged."""
     path = Path(os.fsdecode(name)) if isinstance(name, str | bytes | os.PathLike) else root
-    if not path.is_relative_to(root):
-        return str(path)
+    if not path.is_relative_to(root) or path == root / JOURNAL:  # which is the first thing to be made in the root
+        return str(path.parent if path.name == JOURNAL else path)
     return JOURNAL if path.is_relative_to(root / JOURNAL) else path.relative_to(root).as_posix()
 
 

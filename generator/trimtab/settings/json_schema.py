@@ -23,4 +23,4 @@ def settings_schema() -> dict[str, Any]:
             return self.generate_inner(schema["schema"])
 
     schema = Settings.model_json_schema(by_alias=True, schema_generator=Written)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "trimtab.yml", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "trimtab.yml"}

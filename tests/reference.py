@@ -11,9 +11,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def _settings_schema() -> str:
+    from trimtab.frameworks import Frameworks
     from trimtab.settings.json_schema import settings_schema
 
-    return json.dumps(settings_schema(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(settings_schema(Frameworks(ROOT).names), indent=2, ensure_ascii=False) + "\n"
 
 
 def _kind(field: dict[str, Any], definitions: dict[str, Any]) -> str:

@@ -255,9 +255,11 @@ def schema() -> None:
 
     Example: trimtab schema > trimtab.schema.json
     """
+    from trimtab.frameworks import Frameworks
     from trimtab.settings.json_schema import settings_schema
+    from trimtab.sources import template_root
 
-    _print_json(settings_schema())
+    _print_json(settings_schema(Frameworks(template_root()).names))
 
 
 @app.command()

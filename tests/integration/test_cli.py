@@ -193,8 +193,15 @@ def test_schema_accepts_the_examples_and_refuses_a_mistake(trimtab: Program) -> 
     for example in EXAMPLES:
         data = yaml.safe_load((example / "trimtab.yml").read_text())
         assert [e.message for e in validator.iter_errors(data)] == []
-    data["services"]["extra"] = {"framework": "vite", "prot": 1}
-    assert list(validator.iter_errors(data))
+    for name, service in (
+        ("extra", {"framework": "vite", "prot": 1}),
+        ("extra", {"framework": "vit"}),
+        ("extra", {"framework": "vite", "port": None}),
+        ("Extra", {"framework": "vite"}),
+        ("extra", {"framework": "vite", "env": {"lower": 1}}),
+    ):
+        services = {**data["services"], name: service}
+        assert list(validator.iter_errors({**data, "services": services})), service
 
 
 def test_frameworks_are_listed(trimtab: Program) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 PUBLISHED = "https://github.com/trimtab/trimtab.git"
 _PACKAGE = Path(__file__).resolve().parent
+# In a clone of ours: where the default branch is, whichever it is, and what a fetch brings up to date.
+_CLONED_HEAD = "refs/trimtab/head"
+_FETCHED = ("+refs/heads/*:refs/heads/*", f"+HEAD:{_CLONED_HEAD}")
 _SHORTCUTS = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 
 
@@ -87,15 +90,27 @@ def newest(answers: dict[str, Any], root: Path, ref: str | None = None) -> Sourc
     if _local(url, root) and not Path(url).is_absolute():
         url = str(folder.resolve())
     if ref:
-        return _at(folder, url, ref)
+        return _at(folder, url, _lasting(folder, url, ref))
     tag = _newest_tag(folder)
     if tag is None:
         if not _is_bare(folder):
             _refuse_uncommitted(folder)
-        return _at(folder, url, git(folder, "describe", "--tags", "--always"))
+        return _at(folder, url, git(folder, "describe", "--tags", "--always", _head(folder)))
     if _is_ancestor(folder, tag, commit):  # already beyond the newest tag: never go back
         return _at(folder, url, commit)
     return _at(folder, url, tag)
+
+
+def _lasting(folder: Path, url: str, ref: str) -> str:
+    """A name of a version that stays with it: a tag, or what git describes a commit as, since branches move."""
+    sha = "" if ref.startswith("-") else _sha(folder, ref)
+    if not sha:
+        raise SourceError(f"{url} has no version {ref}", "name a tag, a branch or a commit of it")
+    return ref if _sha(folder, f"refs/tags/{ref}") == sha else git(folder, "describe", "--tags", "--always", sha)
+
+
+def _sha(folder: Path, ref: str) -> str:
+    return git(folder, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", check=False)
 
 
 def _names(answers: dict[str, Any]) -> tuple[str, str]:
@@ -111,7 +126,7 @@ def _names(answers: dict[str, Any]) -> tuple[str, str]:
 def _at(folder: Path, url: str, commit: str) -> Source:
     if commit.startswith("-") or not re.fullmatch(r"[\w./+-]+", commit):
         raise SourceError(f".copier-answers.yml: {commit!r} is not a version of a template", "restore it from git")
-    sha = git(folder, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}", check=False)
+    sha = _sha(folder, commit)
     if not sha:
         raise SourceError(
             f".copier-answers.yml: {url} has no version {commit}",
@@ -208,7 +223,7 @@ def _clone(url: str, fetch: bool) -> Path:
     folder = user_cache_path("trimtab") / "clones" / f"{name}.git"
     if folder.is_dir():
         if fetch:
-            git(folder, "fetch", "--quiet", "--tags", "--force", "origin", "+HEAD:refs/heads/trimtab")
+            git(folder, "fetch", "--quiet", "--tags", "--force", "origin", *_FETCHED)
         return folder
     if not fetch:
         raise SourceError(
@@ -218,6 +233,7 @@ def _clone(url: str, fetch: bool) -> Path:
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         git(folder.parent, "clone", "--quiet", "--bare", "--", address, str(folder))
+        git(folder, "update-ref", _CLONED_HEAD, "HEAD")
     except (OSError, GitError) as error:
         raise SourceError(f"{url}: cannot be fetched: {error}", "check the address and the network") from None
     return folder
@@ -237,13 +253,17 @@ def _newest_tag(folder: Path) -> str | None:
     return max(versions)[1] if versions else None
 
 
+def _head(folder: Path) -> str:
+    """The version that a template's default branch is at."""
+    return _CLONED_HEAD if _sha(folder, _CLONED_HEAD) else "HEAD"
+
+
 def _is_bare(folder: Path) -> bool:
     return git(folder, "rev-parse", "--is-bare-repository", check=False) == "true"
 
 
 def _is_ancestor(folder: Path, old: str, new: str) -> bool:
-    sha = git(folder, "rev-parse", "--verify", "--quiet", f"{old}^{{commit}}", check=False)
-    other = git(folder, "rev-parse", "--verify", "--quiet", f"{new}^{{commit}}", check=False)
+    sha, other = _sha(folder, old), _sha(folder, new)
     return bool(sha and other) and git(folder, "merge-base", sha, other, check=False) == sha
 
 

@@ -271,3 +271,40 @@ def test_a_version_that_is_not_in_the_source_is_named(platform: Path, trimtab: P
         ran = trimtab(command, platform)
         assert ran.code == 2
         assert "has no version v9.9.9" in ran.err
+
+
+@pytest.mark.parametrize("prefix", ["", "git+file://"], ids=["path", "url"])
+def test_sync_follows_branches_and_records_versions(
+    prefix: str, template_repo: Path, tmp_path: Path, git: Git, trimtab: Program
+) -> None:
+    template, repository = tmp_path / "template", tmp_path / "shop"
+    shutil.copytree(template_repo, template)
+    git(template, "tag", "-d", "v1.0.0")
+    repository.mkdir()
+    (repository / "trimtab.yml").write_text(SETTINGS)
+    copier("copy", "--defaults", "--quiet", f"{prefix}{template}", ".", cwd=repository)
+    compose, answers = repository / "docker-compose.yml", repository / ".copier-answers.yml"
+    assert trimtab("sync", repository).code == 0
+
+    def move(branch: str, old: str, new: str) -> str:
+        git(template, "checkout", "-q", branch)
+        source = template / "template/project/docker-compose.yml.jinja"
+        source.write_text(source.read_text().replace(old, new))
+        git(template, "commit", "-qam", new)
+        return git(template, "describe", "--tags", "--always")
+
+    main = move("main", "stop_grace_period: 30s", "stop_grace_period: 41s")
+    assert trimtab("sync", repository).code == 0
+    assert "stop_grace_period: 41s" in compose.read_text()
+    assert yaml.safe_load(answers.read_text())["_commit"] == main
+    git(template, "branch", "other")
+    other = move("other", "stop_grace_period: 41s", "stop_grace_period: 52s")
+    git(template, "checkout", "-q", "main")
+    assert trimtab("sync", repository, "--template-ref", "other").code == 0
+    assert "stop_grace_period: 52s" in compose.read_text()
+    assert yaml.safe_load(answers.read_text())["_commit"] == other  # not the branch, which moves
+    move("other", "stop_grace_period: 52s", "stop_grace_period: 63s")
+    assert trimtab("check", repository).code == 0
+    unknown = trimtab("sync", repository, "--template-ref", "nowhere")
+    assert unknown.code == 2
+    assert "has no version nowhere\n  name a tag, a branch or a commit" in unknown.err

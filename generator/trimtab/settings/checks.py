@@ -68,6 +68,7 @@ def _all(settings: Settings, frameworks: Frameworks) -> _Found:
                 suggest_framework(service.framework, frameworks),
             )
         yield from _name(name, at)
+        yield from _host_port(settings, name, at)
         yield from _uses(settings, name, service)
         yield from _scaling(service.autoscaling, service.replicas, at)
     for name, service in known.items():
@@ -94,6 +95,13 @@ def _name(name: str, at: Path) -> _Found:
         yield from _word(name, at)
 
 
+def _host_port(settings: Settings, name: str, at: Path) -> _Found:
+    """One variable of .env tells the port of `x-host`, and where `x` is published."""
+    other = name.removesuffix("-host")
+    if other != name and other in ("gateway", "postgres", "redis", *settings.services):
+        yield at, f"its variable {_variable(name, 'PORT')} is that of {other} too", "call the service something else"
+
+
 def _word(name: str, at: Path) -> _Found:
     if name in _DEVICES:
         yield at, f"{shown(name)} is a device on Windows, where no file can be called so", "choose another name"
@@ -109,6 +117,9 @@ def _uses(settings: Settings, name: str, service: Service) -> _Found:
         at: Path = ("services", name, "uses", index)
         if used in service.uses[:index]:
             continue
+        if (address := _variable(used, "URL")) in DERIVED and used not in ("postgres", "redis"):
+            what = f"the address of {shown(used)} would be {address}, which comes from {DERIVED[address]}"
+            yield at, what, "call that service something else"
         if used in ("postgres", "redis") and used not in stores:
             yield at, f"{shown(used)} is not declared", _declare(used), (("datastores", used),)
         elif used not in known:

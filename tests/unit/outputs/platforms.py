@@ -69,8 +69,13 @@ six:
       uses: [postgres, b]
       migrations: sql
       env: { EVIL: "a$b ${C} $$d `id` $(x) #y 'z' \\"w\\" \\\\ {{ x }} %s", EMPTY: "", ONE: 1, TWO: true }
-    b: { framework: express, uses: [a, redis], secrets: [API_TOKEN] }
-    c: { framework: actix, uses: [postgres], migrations: diesel, route: [/c, /c/d] }
+    b: { framework: express, uses: [a, redis], secrets: [API_TOKEN, B_MODE] }
+    c:
+      framework: actix
+      uses: [postgres]
+      migrations: diesel
+      route: [/c, /c/d]
+      env: { B_MODE: plain, A_PORT: 1, B_HOST_PORT: 2, POSTGRES_HOST_PORT: 3, GATEWAY_HOST_PORT: 4, OWN: 5 }
     d: { framework: vite, route: / }
     e: { framework: next, route: /e }
     f: { framework: vite, route: false }

@@ -91,8 +91,9 @@ def test_redis_always_asks_for_its_password_and_never_shows_it(one: Platform) ->
 
 
 def test_secrets_are_required_and_have_no_value(one: Platform) -> None:
-    secret = {name for s in one.project["services"] for name in s["secrets"]} | {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
-    for block in services(one).values():
+    secrets = {s["name"]: s["secrets"] for s in one.project["services"]}
+    for called, block in services(one).items():
+        secret = {*secrets.get(called.removesuffix("-migrate"), []), "POSTGRES_PASSWORD", "REDIS_PASSWORD"}
         for name, value in (block.get("environment") or {}).items():
             if name in secret:
                 match = _SECRET.match(value)
@@ -213,3 +214,10 @@ def test_only_this_machine_is_listened_to(one: Platform) -> None:
         for name, block in one.compose(path)["services"].items():
             for port in block.get("ports", []):
                 assert port.startswith("127.0.0.1:"), (path, name)
+
+
+def test_what_env_tells_of_one_service_reaches_no_other() -> None:
+    """In .env, A_PORT is the port of a, and B_MODE a secret of b: c has variables of these names and its own values."""
+    environment = platform("six").compose()["services"]["c"]["environment"]
+    names = ("B_MODE", "A_PORT", "B_HOST_PORT", "POSTGRES_HOST_PORT", "GATEWAY_HOST_PORT", "OWN")
+    assert [environment[name] for name in names] == ["plain", "1", "2", "3", "4", "${OWN:-5}"]

@@ -97,9 +97,10 @@ def _overrides(draw: st.DrawFn, service: dict[str, Any]) -> dict[str, Any]:
 
 
 @st.composite
-def settings(draw: st.DrawFn, ci: str | None = None) -> dict[str, Any]:
+def settings(draw: st.DrawFn, ci: str | None = None, variables: bool = True) -> dict[str, Any]:
     """Valid settings: one to four services, any mix of frameworks, datastores, environments and delivery options;
-    for the CI system `ci` where it is given.
+    for the CI system `ci` where it is given. With `variables`, environments change variables and scaling, and the
+    local one changes anything at all.
     """
     names = draw(st.lists(_names, min_size=1, max_size=4, unique_by=lambda n: n.replace("-", "")))
     stores = draw(st.lists(st.sampled_from(["postgres", "redis"]), unique=True))
@@ -126,9 +127,12 @@ def settings(draw: st.DrawFn, ci: str | None = None) -> dict[str, Any]:
         places[place] = {"host": f"{place}.example.com", "approval": draw(st.sampled_from(["required", "none"]))}
         places[place] |= {store: "external" for store in stores if draw(st.booleans())}
         places[place] |= draw(st.sampled_from([{}, {"tls": "letsencrypt-staging"}, {"namespace": f"ns-{place}"}]))
-    for place in places.values():
+    for called, place in places.items():
+        if called == "local" and not variables:
+            continue
         changed = draw(st.lists(st.sampled_from(names), unique=True, max_size=2))
-        place["services"] = {name: draw(_overrides(services[name])) for name in changed}
+        changes = {name: draw(_overrides(services[name])) for name in changed}
+        place["services"] = changes if variables else {n: {"resources": c["resources"]} for n, c in changes.items()}
     return {
         "version": 1,
         "name": draw(_names),

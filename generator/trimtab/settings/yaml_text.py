@@ -206,6 +206,9 @@ def read_yaml(text: str) -> Document:
     """Parse one YAML document. Raises YamlProblem with the line of the first thing that cannot be accepted."""
     if "\t" in text and (line := _tab_indent(text)):
         raise YamlProblem(line, "a tab indents this line", "indent with spaces")
+    if (at := f"\n{text}".find("\n<<<<<<< ")) >= 0:
+        line = text.count("\n", 0, at) + 1
+        raise YamlProblem(line, "a merge conflict begins here", "resolve it, and remove its markers")
     for char in ("\0", *_HIDDEN_BREAKS):
         if char in text:
             line = text.count("\n", 0, text.index(char)) + 1

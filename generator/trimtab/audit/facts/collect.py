@@ -91,6 +91,8 @@ class _Gatherer:
     def _dispatch(self, path: str, base: str, low: str) -> None:  # noqa: C901
         if low.endswith(_YAML):
             self._text(path, self._yaml)
+        elif dockerfile.ambiguous(base):
+            self._text(path, self._perhaps_dockerfile)
         elif base != "mix.exs" and (language := source.language_of(path)):
             self._source(path, language)
         elif packages.named_manifest(base) or packages.is_requirements(path):
@@ -127,6 +129,10 @@ class _Gatherer:
             text = decode(data)
             if text is not None:
                 source.read(self.draft, path, text, language)
+
+    def _perhaps_dockerfile(self, path: str, text: str) -> None:
+        if dockerfile.reads_as_one(text):
+            dockerfile.read(self.draft, path, text)
 
     def _env(self, path: str, text: str) -> None:
         envfile.read(self.draft, path, text)

@@ -20,6 +20,8 @@ _NAME = re.compile(r"^(docker|container)file([._-].*)?$|\.(docker|container)file
 _NOT = re.compile(
     r"\.(dockerignore|md|j2|jinja2?|tmpl|template|erb|in|py|sh|txt|ya?ml|json|ts|js|go|rs)$", re.IGNORECASE
 )
+_ENDED = re.compile(r"(?:docker|container)file\.(?:j2|tmpl|template|erb|in|py|sh|ts|js|go|rs)", re.IGNORECASE)
+_FROM = re.compile(r"(?mi)^FROM[ \t]+\S")
 _PAIR = re.compile(r"""(?<![\w.])([A-Za-z_][\w.]*)=("(?:[^"\\]|\\.)*"|'[^']*'|(?:[^\s\\]|\\.)*)""")
 _FRAMEWORKS = tuple((re.compile(pattern), name) for pattern, name in DOCKERFILE_WORDS)
 _HINTS = tuple((re.compile(pattern), name) for pattern, name in DOCKERFILE_HINTS)
@@ -29,6 +31,16 @@ _OTHER_OUTPUT = re.compile(r"^\s*COPY\s+(?:--\S+\s+)*\S*/(?:dist|build|out)(?:/\
 def named_dockerfile(basename: str) -> bool:
     """Whether a file name is one that Dockerfiles have."""
     return bool(_NAME.search(basename)) and not _NOT.search(basename)
+
+
+def ambiguous(basename: str) -> bool:
+    """Whether only its text tells what a file is: `Dockerfile.go` of a service named go, or a Go file of that name."""
+    return bool(_ENDED.fullmatch(basename))
+
+
+def reads_as_one(text: str) -> bool:
+    """Whether a text is a Dockerfile, and no template of one."""
+    return bool(_FROM.search(text)) and "{{" not in text and "{%" not in text and "<%" not in text
 
 
 def instructions(text: str) -> list[tuple[str, str, int, int]]:

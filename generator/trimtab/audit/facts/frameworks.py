@@ -41,6 +41,7 @@ SIGNALS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "spring-boot-starter-web",
             "spring-boot-starter-webflux",
             "spring-boot-starter",
+            "spring-boot-maven-plugin",
             "org.springframework.boot",
         ),
     ),

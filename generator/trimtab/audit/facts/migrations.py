@@ -12,8 +12,8 @@ _DIRECTORY = re.compile(
     re.IGNORECASE,
 )
 _LAYOUTS = (
-    ("diesel", re.compile(r"^[\d-]+_\w+/(?:up|down)\.sql$")),
     ("prisma", re.compile(r"^\d+_\w+/migration\.sql$")),
+    ("diesel", re.compile(r"^[\d-]+_\w+/(?:up|down)\.sql$")),
     ("sqlx", re.compile(r"^\d+_\w+\.(?:up\.|down\.)?sql$")),
     ("flyway", re.compile(r"^[VRU][\d_.]{0,60}?__\w+\.sql$")),
     ("alembic", re.compile(r"^[0-9a-z]{3,}_\w+\.py$")),
@@ -41,6 +41,8 @@ def find(files: tuple[str, ...]) -> list[m.MigrationDirectory]:
     for directory, names in sorted(members.items()):
         votes = {tool: [name for name in names if pattern.match(name)] for tool, pattern in _LAYOUTS}
         tool, fitting = max(votes.items(), key=lambda item: len(item[1]))
+        if tool == "alembic" and len(votes["django"]) == len(fitting) and not directory.endswith("versions"):
+            tool = "django"  # 0001_initial.py has the form of both; Alembic keeps its files in `versions`
         if fitting:
             found.append(m.MigrationDirectory(directory, tool, m.Place(f"{directory}/{sorted(fitting)[0]}", 1)))
     return found

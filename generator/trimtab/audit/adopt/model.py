@@ -127,3 +127,9 @@ def brief(value: Any) -> str:
     """A value in a comment, cut where it is long."""
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def brief_list(items: list[str], most: int = 6) -> str:
+    """The first few of a list, for a comment."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more

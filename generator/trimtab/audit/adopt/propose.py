@@ -9,7 +9,7 @@ from typing import Any
 
 from trimtab.audit.adopt import database, platform, ports, routes, scaling
 from trimtab.audit.adopt.cluster import Cluster
-from trimtab.audit.adopt.model import Choice, Node, brief, conflict, shown
+from trimtab.audit.adopt.model import Choice, Node, brief, brief_list, conflict, shown
 from trimtab.audit.adopt.replaced import replaced
 from trimtab.audit.adopt.units import Unit, find_units, sources_of
 from trimtab.audit.adopt.variables import LOCAL, Reader, Variables
@@ -333,12 +333,6 @@ def _typed(value: str) -> Any:
     if re.fullmatch(r"0|[1-9]\d{0,14}", value):
         return int(value)
     return {"true": True, "false": False}.get(value, value)
-
-
-def brief_list(items: list[str], most: int = 6) -> str:
-    """The first few of a list, for a comment."""
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + more
 
 
 def _mend(root: Node, lines: Lines, line: str, offset: int) -> bool:

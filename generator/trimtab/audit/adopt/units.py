@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+from trimtab.audit.adopt import foreign
 from trimtab.audit.adopt.cluster import slug
+from trimtab.audit.adopt.joining import dockerfiles, images, is_helper, is_target, is_worker, joined, shares
 from trimtab.audit.adopt.model import IMAGE, SOURCE, Choice, Seen, choose, shown
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts.commands import migration_of
 from trimtab.audit.facts.frameworks import ECOSYSTEM, FRONTENDS, STATIC_FRONTENDS
 from trimtab.audit.facts.naming import environment_of, is_auxiliary
-from trimtab.audit.facts.products import DATASTORES, is_third_party
+from trimtab.audit.facts.products import DATASTORES
 from trimtab.frameworks import Frameworks
 from trimtab.repo import Repo
 from trimtab.settings.checks import RESERVED
@@ -49,7 +50,6 @@ _FOLDER = re.compile(r"\.|[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-
 _DESCRIPTION = re.compile(
     r"""org\.opencontainers\.image\.description=["']?(.{1,200}?) (?:service|frontend|backend) of """
 )
-_HELPER = re.compile(r"(?:^|[-_])(?:migrat\w*|prestart|init|seed\w*|setup|db-?push|schema)$")
 
 
 @dataclass(slots=True)
@@ -100,7 +100,9 @@ class _Finder:
         self.texts = texts
         self.titles = {frameworks[name]["title"]: name for name in frameworks.names}
         self.found = Units()
-        self.services = _joined(facts.services)
+        self.joined = joined(facts)
+        self.services = self.joined.services
+        self.loose: list[m.Service] = []  # run here, built elsewhere
         self.seen: set[str] = (
             set()
         )  # names of services that files declare, so that another file's of the same name is no other
@@ -110,6 +112,7 @@ class _Finder:
             if self._own(service):
                 self._take(service)
         self._merge()
+        self._say_loose()
 
     def _is_test(self, container: m.Container) -> bool:
         return "test" in (container.environment, environment_of(container.name), environment_of(container.place.path))
@@ -138,37 +141,17 @@ class _Finder:
             for unit in self.found.items
         )
 
-    def _twin(self, service: m.Service) -> Unit | None:
-        """The service that this one is another instance of: the same image, in a file that the other is not in."""
-        files = {one.place.path for one in service.containers}
-        for unit in self.found.items:
-            if (
-                unit.service.root == service.root
-                and files
-                and _dockerfiles(unit.service) & _dockerfiles(service)
-                and not files & {one.place.path for one in unit.service.containers}
-            ):
-                return unit
-        return None
-
     def _own(self, service: m.Service) -> bool:
         if service.role in DATASTORES:
             return False
         if service.root is None and not any(one.build for one in service.containers):
-            foreign = any(
-                one.origin == "kubernetes" and one.image and not is_third_party(one.image.repository)
-                for one in service.containers
-            )
-            said = f"{service.name} ("
-            names = {one.service.name for one in self.found.items}
-            if foreign and service.name not in names and not any(one.startswith(said) for one in self.found.left_out):
-                self.found.left_out.append(f"{said}{_first(service)}): its image is built nowhere in this repository")
+            self.loose.append(service)
             return False
         places = [one.place.path for one in service.containers] or [one.path for one in service.dockerfiles]
         return not places or not all(is_auxiliary(path) for path in places)
 
     def _take(self, service: m.Service) -> None:  # noqa: C901
-        if self._is_helper(service) or not self._starts(service) or self._inside(service):
+        if is_helper(service, self.services) or not self._starts(service) or self._inside(service):
             return
         label = f"{service.name} ({_first(service)})"
         tests = bool(service.containers) and all(self._is_test(one) for one in service.containers)
@@ -178,18 +161,22 @@ class _Finder:
             return
         if slug(service.name) in self.seen or (service.name == "storybook" and not service.containers):
             return
-        twin = self._twin(service)
-        if twin is not None:
-            self.found.left_out.append(f"{label}: another instance of {twin.service.name}")
+        around = self._around(service)
+        if around is not None:
+            where = service.package.path if service.package else service.root
+            self.found.left_out.append(
+                f"{service.name} ({where}): nothing builds or runs it, and {around.name} lies in its folder"
+            )
             return
         framework = self._framework(service)
         if service.containers:
             self.seen.add(slug(service.name))
         if framework is None:
             if service.containers or service.dockerfiles:
-                self.found.left_out.append(f"{label}: no framework that Trimtab knows was recognised in it")
+                why = self.joined.unknown.get(service.name) or foreign.unknown(service, self.facts)
+                self.found.left_out.append(f"{label}: {why}")
             return
-        name, comments = framework.value, []
+        name, comments = framework.value, list(self.joined.remarks.get(service.name, ()))
         if name not in self.frameworks:
             near = ALIKE.get(name)
             where = shown(framework.place) if framework.place else ""
@@ -209,7 +196,7 @@ class _Finder:
         unit.containers = [
             one
             for one in service.containers
-            if not one.job and not one.init and not _target(one, "migrate") and not self._is_test(one)
+            if not one.job and not one.init and not is_target(one, "migrate") and not self._is_test(one)
         ]
         unit.kube = {one.workload for one in unit.containers if one.workload} | {service.name}
         if self._is_worker(service, unit):
@@ -217,37 +204,50 @@ class _Finder:
             return
         self.found.items.append(unit)
 
-    def _is_helper(self, service: m.Service) -> bool:
-        """A one-shot that migrates or prepares: the work of another service's `migrations`."""
-        if not service.containers:
-            return False
-        shared = any(
-            other is not service and (other.root == service.root or _dockerfiles(other) & _dockerfiles(service))
-            for other in self.services
-        )
-        if not shared:
-            return False
-        if all(one.job or _target(one, "migrate") for one in service.containers):
-            return True
-        quiet = not any(one.ports for one in service.containers)
-        runs = any(
-            migration_of(m.Command(one.command, one.place, "compose")) for one in service.containers if one.command
-        )
-        return quiet and (runs or bool(_HELPER.search(service.name)))
-
     def _is_worker(self, service: m.Service, unit: Unit) -> bool:
         if unit.static or not unit.containers:
             return False
-        listens = any(one.ports or any(p.path for p in one.probes) for one in unit.containers)
-        if listens:
+        if any(one.ports or any(probe.path for probe in one.probes) for one in unit.containers):
             return False
         if any(one.origin == "kubernetes" and not one.partial for one in unit.containers) and not service.binds:
             return True
-        shared = any(
-            other is not service and other.root == service.root and any(c.ports for c in other.containers)
-            for other in self.services
+        return is_worker(service, self.services)
+
+    def _around(self, service: m.Service) -> m.Service | None:
+        """A service within the folder of one that nothing builds or runs: the folder's manifest is the workspace's."""
+        if service.containers or service.dockerfiles or service.root is None or service.package is None:
+            return None
+        root = f"{service.root}/" if service.root else ""
+        return next(
+            (
+                other
+                for other in self.services
+                if other is not service
+                and other.root
+                and other.root.startswith(root)
+                and (other.containers or other.dockerfiles)
+                and other.package is not None
+                and other.package.ecosystem == service.package.ecosystem
+            ),
+            None,
         )
-        return service.role == "worker" or (shared and any(one.command for one in unit.containers))
+
+    def _say_loose(self) -> None:
+        """Say why what runs here on images that are built elsewhere was left out, once for each name."""
+        names = {one.service.name for one in self.found.items}
+        for service in self.loose:
+            owned = images(service)
+            if not owned or service.name in names:
+                continue
+            names.add(service.name)
+            unit = next((one for one in self.found.items if owned & images(one.service)), None)
+            if unit is None:
+                why = f"{sorted(owned)[0]} is built nowhere in this repository"
+            elif all(one.job for one in service.containers):
+                why = f"a job on the image of {unit.name}, and Trimtab runs no jobs but migrations"
+            else:
+                why = f"it runs the image of {unit.name} beside it, on no port of its own; Trimtab has no workers yet"
+            self.found.left_out.append(f"{service.name} ({_first(service)}): {why}")
 
     def _framework(self, service: m.Service) -> Choice | None:
         seen: list[Seen] = []
@@ -345,52 +345,16 @@ class _Finder:
     def _merge(self) -> None:
         """Helpers go to the service whose image they share."""
         for service in self.services:
-            if service.containers and self._is_helper(service):
-                unit = next(
-                    (
-                        one
-                        for one in self.found.items
-                        if one.service.root == service.root and _dockerfiles(one.service) & _dockerfiles(service)
-                    ),
-                    None,
-                )
-                unit = unit or next((one for one in self.found.items if one.service.root == service.root), None)
+            if is_helper(service, self.services):
+                alike = [one for one in self.found.items if shares(one.service, service)]
+                near = next((one for one in alike if dockerfiles(one.service) & dockerfiles(service)), None)
+                unit = near or next(iter(alike), None)
                 if unit is not None:
                     unit.helpers.append(service.name)
 
 
-def _joined(services: tuple[m.Service, ...]) -> tuple[m.Service, ...]:
-    """The services, with manifests that name no build joined to the folder that has their name."""
-    homes: dict[str, list[m.Service]] = {}
-    for one in services:
-        if one.root and not one.containers:
-            homes.setdefault(one.root.rsplit("/", 1)[-1], []).append(one)
-    loose: dict[int, list[m.Container]] = {}
-    for one in services:
-        if one.root is None and one.role not in DATASTORES and not any(held.build for held in one.containers):
-            named = homes.get(one.name, [])
-            if len(named) == 1:
-                loose.setdefault(id(named[0]), []).extend(one.containers)
-    taken = {id(held) for held in (one for all_of in loose.values() for one in all_of)}
-    found = []
-    for one in services:
-        if id(one) in loose:
-            found.append(replace(one, containers=tuple(loose[id(one)])))
-        elif not one.containers or id(one.containers[0]) not in taken:
-            found.append(one)
-    return tuple(found)
-
-
 def _folder(path: str) -> str:
     return path if path and _FOLDER.fullmatch(path) else "."
-
-
-def _dockerfiles(service: m.Service) -> set[str]:
-    return {one.path for one in service.dockerfiles}
-
-
-def _target(container: m.Container, name: str) -> bool:
-    return container.build is not None and container.build.target == name
 
 
 def _first(service: m.Service) -> str:

@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from trimtab.audit.adopt.cluster import Cluster
-from trimtab.audit.adopt.model import CLUSTER, COMPOSE, PIPELINE, Choice, Seen, choose, rank, shown
+from trimtab.audit.adopt.cluster import Cluster, located
+from trimtab.audit.adopt.foreign import store_of
+from trimtab.audit.adopt.model import CLUSTER, COMPOSE, PIPELINE, Choice, Seen, brief_list, choose, rank, shown
 from trimtab.audit.adopt.scaling import compose_memory, cpu, memory
 from trimtab.audit.adopt.units import Unit
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts.products import DATASTORES, datastore_of
+from trimtab.audit.facts.products import datastore_of
 from trimtab.repo import Repo
 from trimtab.settings.schema import FOLDER, INDEX
-from trimtab.yamlpos import load_all
+from trimtab.yamlpos import Map, load_all
 
-STORES = ("postgres", "redis")
 _NAME = r"(?:\"[^\"\n]+\"|[A-Za-z_][\w$]*)"
 _CREATE = re.compile(
     rf"\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?({_NAME})"
@@ -46,64 +46,86 @@ class Migrating:
 def version(facts: m.Facts, store: str) -> tuple[Choice | None, list[str]]:
     """The version of a datastore by the tags of its images, and what was not taken of them."""
     kinds = {"kubernetes": CLUSTER, "image": COMPOSE, "ci": PIPELINE}
-    seen, notes = [], []
+    seen: list[Seen] = []
+    untold: dict[str, list[m.Place]] = {}
+    richer: dict[str, list[m.Place]] = {}
+    stated: set[m.Place] = set()
     for one in facts.versions:
         if one.product == store and one.kind in kinds and one.environment != "test":
             number = re.match(r"(?:v|pg)?(\d+(?:\.\d+)*)", one.text)
             if number:
+                stated.add(one.place)
                 seen.append(Seen(number[1], one.place, rank(kinds[one.kind], one.environment)))
             elif one.text in ("latest", "alpine"):
-                notes.append(f"{store}:{one.text} at {shown(one.place)} says no version")
+                untold.setdefault(f"{store}:{one.text}", []).append(one.place)
     for container in facts.containers:
         image = container.image
-        if image and datastore_of(image.repository) == store and image.base != store:
-            notes.append(
-                f"{image.repository} at {shown(image.place)} becomes the plain {store} image, without what it adds"
-            )
-    return choose(seen), list(dict.fromkeys(notes))[:3]
+        role = datastore_of(image.repository) if image else ""
+        if image is None or store_of(role) != store or image.base == store:
+            continue
+        richer.setdefault(image.repository, []).append(image.place)
+        tagged = _tagged(image) if role == store and image.place not in stated else None
+        if tagged and container.environment != "test":
+            kind = CLUSTER if container.origin == "kubernetes" else COMPOSE
+            seen.append(Seen(tagged, image.place, rank(kind, container.environment)))
+    notes = [f"{name} at {_places(places)} says no version" for name, places in untold.items()]
+    for name, places in richer.items():
+        what = f"the plain {store} image, without what it adds" if datastore_of(name) == store else store
+        notes.append(f"{name} at {_places(places)} becomes {what}")
+    return choose(seen), notes
 
 
-def foreign(facts: m.Facts) -> list[str]:
-    """Datastores that Trimtab does not bring."""
-    return [
-        f"{one.name} ({shown(one.containers[0].place)}): Trimtab brings postgres and redis, and no {one.role}"
-        for one in facts.services
-        if one.role in DATASTORES and one.role not in STORES and one.containers
-    ]
+def _tagged(image: m.Image) -> str | None:
+    """The version of PostgreSQL or Redis in the tag of an image that adds to it: `pg16`, `16-3.5`, `latest-pg16`."""
+    match = re.search(r"(?:^|[-_.])pg(\d+(?:\.\d+)?)", image.tag) or re.match(r"(\d+)(?:\.\d+)?(?:-|$)", image.tag)
+    if match is None or (image.base.startswith("timescale") and "pg" not in image.tag):
+        return None
+    return match[1]
+
+
+def _places(places: list[m.Place]) -> str:
+    return brief_list([shown(place) for place in dict.fromkeys(places)], 3)
 
 
 def storage(cluster: Cluster, facts: m.Facts, store: str) -> Choice | None:
-    """The size of a datastore's volume in the cluster."""
-    names = {
-        one.workload
-        for service in facts.services
-        if service.role == store
-        for one in service.containers
-        if one.workload
-    }
-    seen = []
-    for one in cluster.objects("StatefulSet", "PersistentVolumeClaim"):
-        claims = one.body.map("spec").maps("volumeClaimTemplates") if one.kind == "StatefulSet" else [one.body]
-        if (one.kind == "StatefulSet" and one.name in names) or (one.kind != "StatefulSet" and store in one.name):
-            for claim in claims:
-                held = claim.map("spec", "resources", "requests")
-                size = memory(str(held.text("storage") or ""))
-                if size:
-                    seen.append(
-                        Seen(
-                            size,
-                            m.Place(one.place.path, held.line_of("storage")),
-                            CLUSTER + (one.kind != "StatefulSet"),
-                        )
-                    )
-    return choose(seen)
+    """The size of a datastore's volume in the cluster: of what its workload claims, else of a claim by its name."""
+    names = _workloads(facts, store)
+    seen: list[Seen] = []
+    claimed: set[str] = set()
+    for one in cluster.objects("StatefulSet", "Deployment"):
+        if one.name in names:
+            spec = one.body.map("spec")
+            for template in spec.maps("volumeClaimTemplates"):
+                seen += _sized(template, one.place.path, CLUSTER)
+            for volume in spec.map("template", "spec").maps("volumes"):
+                claimed.add(str(volume.map("persistentVolumeClaim").text("claimName") or ""))
+    for one in cluster.objects("PersistentVolumeClaim"):
+        if one.name in claimed:
+            seen += _sized(one.body, one.place.path, CLUSTER + 1)
+        elif store in one.name:
+            seen += _sized(one.body, one.place.path, CLUSTER + 2)
+    own = [one for one in seen if one.rank < CLUSTER + 2]
+    return choose(own or seen)
+
+
+def _sized(claim: Map, path: str, order: int) -> Iterator[Seen]:
+    held = claim.map("spec", "resources", "requests")
+    size = memory(str(held.text("storage") or ""))
+    if size:
+        yield Seen(size, located(path, held.line_of("storage")), order)
+
+
+def _workloads(facts: m.Facts, store: str) -> set[str]:
+    """The names of the workloads that run a datastore."""
+    services = [one for one in facts.services if store_of(one.role) == store]
+    return {one.workload for service in services for one in service.containers if one.workload and not one.job}
 
 
 def resources(repo: Repo, cluster: Cluster, facts: m.Facts, store: str) -> dict[str, Choice]:
     """CPU and memory of a datastore, by its StatefulSet or its Compose service."""
     found: dict[str, list[Seen]] = {"cpu": [], "memory": []}
-    services = [one for one in facts.services if one.role == store]
-    names = {one.workload for service in services for one in service.containers if one.workload and not one.job}
+    services = [one for one in facts.services if store_of(one.role) == store]
+    names = _workloads(facts, store)
     for one in cluster.objects("StatefulSet", "Deployment"):
         if one.name in names:
             for body in one.body.map("spec", "template", "spec").maps("containers")[:1]:
@@ -111,7 +133,7 @@ def resources(repo: Repo, cluster: Cluster, facts: m.Facts, store: str) -> dict[
                 for key, read in (("cpu", cpu), ("memory", memory)):
                     value = read(str(held.text(key) or ""))
                     if value:
-                        found[key].append(Seen(value, m.Place(one.place.path, held.line_of(key)), CLUSTER))
+                        found[key].append(Seen(value, located(one.place.path, held.line_of(key)), CLUSTER))
     for container in (
         one for service in services for one in service.containers if one.origin == "compose" and not one.partial
     ):

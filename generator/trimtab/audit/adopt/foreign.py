@@ -30,7 +30,8 @@ def datastores(facts: m.Facts) -> list[str]:
 def unknown(service: m.Service, facts: m.Facts) -> str:
     """Why a service that this repository builds has no framework that Trimtab knows."""
     last = [one.stages[-1].image for one in service.dockerfiles if one.stages]
-    for image in last:
+    alone = all(len(one.stages) == 1 for one in service.dockerfiles)
+    for image in last if alone else ():
         store, base = datastore_of(image.repository), image.repository.rsplit("/", 1)[-1]
         where = shown(image.place)
         if store:
@@ -41,8 +42,9 @@ def unknown(service: m.Service, facts: m.Facts) -> str:
     if service.package is not None:
         found = f"{service.package.path} names no framework that Trimtab knows"
         return f"{found}, and its image starts from {last[0].text}" if last else found
-    if last:
-        return f"its image starts from {last[0].text} ({shown(last[0].place)}), and no manifest names a framework"
+    first = [one.stages[0].image for one in service.dockerfiles if one.stages]
+    if first:
+        return f"its image starts from {first[0].text} ({shown(first[0].place)}), and no manifest names a framework"
     for container in service.containers:
         if container.build is not None and container.build.context is not None:
             path = container.build.dockerfile
@@ -87,10 +89,14 @@ def orphans(facts: m.Facts, services: list[m.Service]) -> list[str]:
     """Dockerfiles that belong to no service."""
     owned = {one.path for service in services for one in service.dockerfiles}
     owned |= {one.build.dockerfile for one in facts.containers if one.build}
-    found = []
-    for one in facts.dockerfiles:
-        if one.path in owned or is_auxiliary(one.path) or environment_of(one.path) in ("test", "local"):
-            continue
-        base = f"; it starts from {one.stages[-1].image.text}" if one.stages else ""
-        found.append(f"{one.path}: no manifest beside it names a framework that Trimtab knows{base}")
-    return found
+    found = {
+        one.path: one.stages[-1].image.text if one.stages else ""
+        for one in facts.dockerfiles
+        if one.path not in owned and not is_auxiliary(one.path) and environment_of(one.path) not in ("test", "local")
+    }
+    if len(found) == 1:
+        ((path, base),) = found.items()
+        from_ = f"; it starts from {base}" if base else ""
+        return [f"{path}: no manifest beside it names a framework that Trimtab knows{from_}"]
+    listed = brief_list([f"{path} (from {base})" if base else path for path, base in found.items()], 4)
+    return [f"{listed}: no manifest beside these Dockerfiles names a framework that Trimtab knows"] if found else []

@@ -14,6 +14,7 @@ from trimtab.audit.adopt.model import brief_list, shown
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.commands import migration_of
 from trimtab.audit.facts.frameworks import FRONTENDS
+from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.facts.products import DATASTORES, is_third_party, product_of_image
 from trimtab.audit.facts.services import tokens
 
@@ -186,7 +187,11 @@ def _with_workloads(result: Joined) -> None:
     loose = [
         one
         for one in services
-        if _is_loose(one) and images(one) and not all(held.job for held in one.containers) and one.role != "worker"
+        if _is_loose(one)
+        and images(one)
+        and not all(held.job for held in one.containers)
+        and one.role != "worker"
+        and environment_of(one.name) != "test"
     ]
     homes = [
         one
@@ -200,7 +205,8 @@ def _with_workloads(result: Joined) -> None:
     deployed = [one for one in loose if any(held.origin == "kubernetes" for held in one.containers)]
     built = [one for one in homes if one.dockerfiles]
     pairs: list[tuple[m.Service, m.Service]] = []
-    if len(deployed) == len(built) == 1 and _agree(built[0], deployed[0]):
+    apart = not any(one.root and held.origin == "kubernetes" for one in services for held in one.containers)
+    if len(deployed) == len(built) == 1 and apart and _agree(built[0], deployed[0]):
         pairs = [(built[0], deployed[0])]
     else:
         for kind in (_is_front, _is_back):

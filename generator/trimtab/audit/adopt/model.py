@@ -19,6 +19,11 @@ def rank(kind: int, environment: str = "") -> int:
     return kind + _LATER.get(environment, 4)
 
 
+def kind_of(order: int) -> int:
+    """The kind of file that a rank is of."""
+    return order // 10 * 10
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One value as one place states it. `why` is a word on what the place is, where the path does not tell."""
@@ -57,14 +62,20 @@ def choose(seen: Iterable[Seen]) -> Choice | None:
     return Choice(best.value, best.place, best.why, tuple((value, tuple(places)) for value, places in others))
 
 
+ABSENT = object()
+
+
 @dataclass(slots=True)
 class Node:
-    """A setting with what is said about it: a mapping of further nodes where `children` is one, else a plain value."""
+    """A setting with what is said about it: a mapping of further nodes where `children` is one, else a plain value,
+    or ABSENT where something is said of a setting that is not there.
+    """
 
     value: Any = None
     children: dict[str, Node] | None = None
     remark: str = ""
     comments: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)  # one for each item of a list
 
     @classmethod
     def mapping(cls) -> Node:
@@ -74,9 +85,24 @@ class Node:
     def put(self, key: str, value: Any, remark: str = "", comments: Iterable[str] = ()) -> Node:
         """Set a plain value under `key`, at the place of an earlier one."""
         assert self.children is not None  # noqa: S101 - only mappings are filled
-        node = Node(value, None, remark, list(comments))
+        node = Node(value, None, remark, [*self._said(key), *comments])
         self.children[key] = node
         return node
+
+    def note(self, key: str, text: str) -> None:
+        """Say something where a setting stands, or would stand."""
+        assert self.children is not None  # noqa: S101 - as above
+        self.children.setdefault(key, Node(ABSENT)).comments.append(text)
+
+    def _said(self, key: str) -> list[str]:
+        """What was said of a setting before it was there."""
+        held = (self.children or {}).get(key)
+        return held.comments if held is not None and held.value is ABSENT else []
+
+    @property
+    def empty(self) -> bool:
+        """Whether a mapping holds no setting."""
+        return self.children is not None and all(one.value is ABSENT for one in self.children.values())
 
     def choice(self, key: str, choice: Choice | None) -> None:
         """Set what was chosen, with its evidence and the conflict, if there is one."""
@@ -89,7 +115,9 @@ class Node:
         here = self
         for key in keys:
             assert here.children is not None  # noqa: S101 - as above
-            here = here.children.setdefault(key, Node.mapping())
+            if here._said(key) or key not in here.children:
+                here.children[key] = Node(children={}, comments=list(here._said(key)))
+            here = here.children[key]
         return here
 
     def remove(self, path: tuple[str, ...]) -> bool:
@@ -101,8 +129,11 @@ class Node:
             del self.children[path[0]]
             return True
         done = below.remove(path[1:])
-        if done and below.children == {} and path[0] not in ("local",):
-            self.comments += below.comments
+        if done and below.empty and path[0] not in ("local",):
+            self.comments += [
+                *below.comments,
+                *(text for one in (below.children or {}).values() for text in one.comments),
+            ]
             del self.children[path[0]]
         return done
 

@@ -1,257 +1,99 @@
-"""What is said of the platform as a whole: its name, its registry, how it is delivered, and its environments."""
+"""What is said of each environment of the platform."""
 
 from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
+from collections.abc import Iterator
 
-from trimtab.audit.adopt.cluster import PLATFORM, Cluster, place_environment, slug
-from trimtab.audit.adopt.model import CLUSTER, COMPOSE, GUESS, PIPELINE, Choice, Node, Seen, choose, rank, shown
+from trimtab.audit.adopt.addresses import is_stand_in
+from trimtab.audit.adopt.cluster import PLATFORM, Cluster, located, object_environment, slug
+from trimtab.audit.adopt.model import (
+    CLUSTER,
+    COMPOSE,
+    Choice,
+    Seen,
+    brief_list,
+    choose,
+    shown,
+)
 from trimtab.audit.adopt.units import Unit
 from trimtab.audit.facts import model as m
+from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.facts.products import datastore_of
 from trimtab.repo import Repo
-from trimtab.settings.schema import HOST, REGISTRY, REPOSITORY
-from trimtab.yamlpos import load_all
+from trimtab.settings.schema import HOST
+from trimtab.yamlpos import Map
 
-_REMOTE = re.compile(
-    r'\[remote "origin"\][^\[]*?url\s*=\s*(?:\S+@|https?://(?:[^/@\s]+@)?)([\w.-]+)[:/]([\w.-]+)/([\w.-]+?)(?:\.git)?\s',
-    re.DOTALL,
-)
-_REGISTRIES = {"github.com": "ghcr.io", "gitlab.com": "registry.gitlab.com"}
-_MAX_CONFIG = 100_000
-_PARTIAL = re.compile(r"\$\{|\{\{|<|\$\(|\$[A-Z_]")
-
-
-class Origin:
-    """Where the repository is hosted, by its git configuration: host, owner, name; empty where there is none."""
-
-    def __init__(self, root: Path | None) -> None:
-        """Read the configuration of the repository at `root`, never through a link."""
-        self.host = self.owner = self.name = ""
-        file = root / ".git" / "config" if root else None
-        try:
-            if file is None or file.is_symlink() or file.parent.is_symlink() or file.stat().st_size > _MAX_CONFIG:
-                return
-            match = _REMOTE.search(file.read_text(encoding="utf-8", errors="replace") + "\n")
-        except OSError:
-            return
-        if match:
-            self.host, self.owner, self.name = match[1].lower(), match[2].lower(), match[3].lower()
-
-
-def name(repo: Repo, facts: m.Facts, cluster: Cluster, folder: str, origin: Origin) -> Choice:
-    """The platform's name."""
-    seen: list[Seen] = []
-    for one in cluster.objects("Deployment", "StatefulSet"):
-        part_of = one.labels.get("app.kubernetes.io/part-of")
-        if part_of:
-            seen.append(Seen(slug(str(part_of)), one.place, CLUSTER, "(part-of)"))
-    for file in facts.compose:
-        for body, _ in load_all(repo.read(file.path) or "").maps():
-            text = body.text("name")
-            if text and "$" not in text:
-                seen.append(
-                    Seen(slug(str(text)), m.Place(file.path, body.line_of("name")), rank(COMPOSE, file.environment))
-                )
-    seen = [one for one in seen if one.value and not one.value.startswith("tpl-")]
-    for guess, why in ((origin.name, "the name of the git repository"), (folder, "the name of the folder")):
-        if slug(guess):
-            seen.append(Seen(slug(guess), None, GUESS, why))
-    return choose(seen) or Choice("platform", None, "found nowhere: choose a name")
-
-
-def registry(facts: m.Facts, units: list[Unit], origin: Origin) -> Choice:
-    """The registry by the images that are deployed, built or pushed."""
-    seen: list[Seen] = []
-    for unit in units:
-        for one in unit.service.containers:
-            kind = CLUSTER if one.origin == "kubernetes" else COMPOSE
-            if one.image is not None:
-                found = _prefix(one.image.text, origin)
-                if found:
-                    seen.append(Seen(found, one.image.place, rank(kind, one.environment)))
-    for push in facts.pushes:
-        seen += [Seen(found, push.place, PIPELINE) for tag in push.tags if (found := _prefix(tag, origin))]
-    choice = choose(seen)
-    if choice is not None:
-        return choice
-    if origin.owner:
-        host = _REGISTRIES.get(origin.host, origin.host)
-        # Images of GitLab's registry live below a project.
-        path = origin.owner if host != "registry.gitlab.com" else f"{origin.owner}/{origin.name}"
-        return Choice(f"{host}/{path}", None, "by the git remote; no file names an image of this registry")
-    return Choice("registry.example.com/team", None, "FOUND NOWHERE: name your registry here")
-
-
-def _prefix(text: str, origin: Origin) -> str | None:
-    """The registry and path before an image's own name, or None where the text does not tell."""
-    text = re.sub(r"\$\{\{\s*github\.repository_owner\s*\}\}", origin.owner or "$" + "{X}", text)
-    text = re.sub(
-        r"\$\{\{\s*github\.repository\s*\}\}", f"{origin.owner}/{origin.name}" if origin.owner else "$" + "{X}", text
-    )
-    text = re.sub(r"\$\{\w+:?-([^}$]+)\}", r"\1", text.strip("\"' "))
-    prefix, slash, _ = text.partition("@")[0].rpartition("/")
-    if not slash or _PARTIAL.search(prefix) or "tpl-" in prefix:
-        return None
-    head = prefix.split("/")[0]
-    prefix = prefix if "." in head or ":" in head or head == "localhost" else f"docker.io/{prefix}"
-    prefix = prefix.lower()
-    return prefix if re.fullmatch(REGISTRY, prefix) and not prefix.startswith("localhost") else None
-
-
-def delivery(root: Node, repo: Repo, facts: m.Facts, cluster: Cluster) -> None:
-    """The `delivery` section, of what is in evidence."""
-    node = root.at("delivery")
-    pipelines = {flow.system: flow for flow in facts.workflows}
-    if "gitlab" in pipelines and "github" not in pipelines:
-        node.put("ci", "gitlab", pipelines["gitlab"].path)
-    _mode(node, facts, cluster)
-    for one in cluster.objects("Rollout"):
-        strategy = one.body.map("spec", "strategy")
-        kind = "canary" if "canary" in strategy else "blue-green" if "blueGreen" in strategy else ""
-        if kind:
-            node.put("strategy", kind, shown(one.place))
-            _abort_when(node, cluster)
-            break
-    _secrets(node, facts, cluster)
-    _traffic(node, repo, cluster)
-    hooks = {
-        hook: step.place
-        for flow in facts.workflows
-        for job in flow.jobs
-        for step in job.steps
-        for hook in ("before-deploy", "after-deploy")
-        if step.uses.rstrip("/") == f"./.github/actions/{hook}" or step.run.strip() == f".gitlab/hooks/{hook}.sh"
-    }
-    if hooks:
-        listed = [hook for hook in ("before-deploy", "after-deploy") if hook in hooks]
-        node.put("hooks", listed, shown(next(iter(hooks.values()))))
-    if not node.children:
-        root.remove(("delivery",))
-
-
-def _secrets(node: Node, facts: m.Facts, cluster: Cluster) -> None:
-    for kind, found in (("ExternalSecret", "external-secrets"), ("SealedSecret", "sealed-secrets")):
-        first = next(iter(cluster.objects(kind)), None)
-        if first is not None:
-            node.put("secrets", found, shown(first.place))
-            break
-    else:
-        for command in facts.commands:
-            tool = re.match(
-                r"(?:\w+=\S*\s+){0,20}(?:exec\s+)?(kubeseal|sops)\b|.*[|(]\s{0,9}(kubeseal|sops)\b", command.text
-            )
-            if tool:
-                node.put("secrets", "sops" if "sops" in (tool[1], tool[2]) else "sealed-secrets", shown(command.place))
-                break
-
-
-def _traffic(node: Node, repo: Repo, cluster: Cluster) -> None:
-    for kind, found in (("Gateway", "gateway"), ("HTTPRoute", "gateway"), ("Ingress", "ingress")):
-        first = next((one for one in cluster.objects(kind) if "istio.io" not in str(one.body.text("apiVersion"))), None)
-        if first is not None:
-            node.put("ingress", found, shown(first.place))
-            break
-    scaled = next(iter(cluster.objects("ScaledObject")), None)
-    if scaled is not None:
-        node.put("metrics", "keda", shown(scaled.place))
-    elif (line := _line(repo, "k8s/README.md", "| KEDA |")) is not None:
-        node.put("metrics", "keda", f"k8s/README.md:{line}")
-
-
-def _line(repo: Repo, path: str, start: str) -> int | None:
-    """The line of a file that begins so."""
-    lines = (repo.read(path) or "").split("\n") if repo.is_file(path) else []
-    return next((number for number, text in enumerate(lines, start=1) if text.startswith(start)), None)
-
-
-def _mode(node: Node, facts: m.Facts, cluster: Cluster) -> None:
-    for one in cluster.objects("Application", "ApplicationSet", "Kustomization", "GitRepository"):
-        api = str(one.body.text("apiVersion") or "")
-        engine = "argocd" if api.startswith("argoproj.io/") else "flux" if "fluxcd.io/" in api else ""
-        if engine:
-            node.put("mode", "gitops", shown(one.place))
-            node.put("engine", engine)
-            break
-    else:
-        for command in facts.commands:
-            if command.context in ("workflow", "script", "makefile") and re.search(
-                r"\bkubectl\s+(?:\S+\s+){0,30}?(?:apply|set\s+image|rollout)\b", command.text
-            ):
-                node.put("mode", "kubectl", shown(command.place))
-                return
-        return
-    for one in cluster.objects("Application", "ApplicationSet", "GitRepository"):
-        spec = one.body.map("spec")
-        for holder in (spec.map("source"), spec.map("template", "spec", "source"), spec):
-            url = str(holder.text("repoURL") or holder.text("url") or "")
-            if re.fullmatch(REPOSITORY, url) and len(url) <= 200:
-                node.put(
-                    "repository",
-                    url,
-                    f"{one.place.path}:{holder.line_of('repoURL' if holder.text('repoURL') else 'url')}",
-                )
-                return
-
-
-def _abort_when(node: Node, cluster: Cluster) -> None:
-    for one in cluster.objects("AnalysisTemplate"):
-        limits = node.at("abort_when")
-        for metric in one.body.map("spec").maps("metrics"):
-            text = str(metric.text("name") or "")
-            match = re.search(r"<=?\s*(\d+(?:\.\d+)?)\s*$", str(metric.text("successCondition") or ""))
-            if match and "error" in text:
-                limits.put("error_rate", f"{float(match[1]) * 100:g}%", shown(one.place))
-            elif match and "latency" in text:
-                seconds = float(match[1])
-                limits.put(
-                    "p95_latency",
-                    f"{seconds:g}s" if seconds.is_integer() else f"{seconds * 1000:g}ms",
-                    shown(one.place),
-                )
-        if not limits.children:
-            node.remove(("abort_when",))
-        return
+_NOT_PRODUCTION = re.compile(r"(?:^|[-.])(?:staging|stage|stg|dev|test|uat|qa)(?:[-.]|$)")
 
 
 class Environments:
     """The environments of a platform and what is said of each."""
 
-    def __init__(self, repo: Repo, facts: m.Facts, cluster: Cluster, platform: str) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what they are read from
+        self, repo: Repo, facts: m.Facts, cluster: Cluster, platform: str, units: list[Unit], hosts: dict[str, str]
+    ) -> None:
         """Take what they are read from; `platform` is the platform's name."""
         self.repo = repo
         self.facts = facts
         self.cluster = cluster
         self.platform = platform
+        self.units = units
+        self.hosts = hosts
 
-    def host(self, environment: str) -> Choice | None:
-        """The public host name."""
+    def host(self, environment: str) -> tuple[Choice | None, str]:
+        """The public host name, and a word on those that are no public ones."""
         seen: list[Seen] = []
-        for one in self.cluster.objects("Gateway", "HTTPRoute", "Ingress", "Certificate"):
-            if not self.cluster.reaches(environment, one.place.path):
-                continue
-            spec = one.body.map("spec")
-            later = 0 if place_environment(one.place.path) else 5
-            names = [
-                (str(item.text("hostname")), item.line_of("hostname"))
-                for item in spec.maps("listeners")
-                if item.text("hostname")
-            ]
-            names += [
-                (str(item.text("host")), item.line_of("host")) for item in spec.maps("rules") if item.text("host")
-            ]
-            for key in ("hostnames", "dnsNames"):
-                names += [(str(item), line) for item, line in spec.seq(key).lined() if isinstance(item, str)]
-            for text, line in names:
-                if (
-                    re.fullmatch(HOST, text)
-                    and "tpl-" not in text
-                    and not text.endswith((".local", ".localhost", ".svc"))
-                ):
-                    seen.append(Seen(text, m.Place(one.place.path, line), CLUSTER + later))
-        return choose(seen)
+        private: list[str] = []
+        kinds = ("Gateway", "HTTPRoute", "Ingress", "Certificate")
+        shared = (one for one in self.cluster.objects(*kinds) if self.cluster.reaches(environment, one.place.path))
+        own = list(self.cluster.changed(environment, *kinds))
+        for one in (*own, *shared):
+            later = 0 if object_environment(one) or one in own else 5
+            for text, line, rule in _host_names(one):
+                if text.endswith((".local", ".localhost", ".svc", ".internal", ".lan")):
+                    private.append(f"{text} ({shown(located(one.place.path, line))})")
+                elif re.fullmatch(HOST, text) and "tpl-" not in text:
+                    why = self._doubt(environment, text, everywhere=later > 0)
+                    place = located(one.place.path, line)
+                    seen.append(Seen(text, place, CLUSTER + later + self._further(rule), why))
+        if not seen:
+            seen = list(self._proxied(environment))
+        word = f"{brief_list(list(dict.fromkeys(private)), 3)}: of a local network only" if private and not seen else ""
+        return choose(seen), word
+
+    def _doubt(self, environment: str, text: str, *, everywhere: bool) -> str:
+        """What speaks against a host's name."""
+        if is_stand_in(text):
+            return "(looks like a stand-in: name the host)"
+        if environment == "production" and _NOT_PRODUCTION.search(text):
+            return "(by its name, not that of production)"
+        return "(stated for every environment)" if everywhere and len(self.cluster.environments) > 1 else ""
+
+    def _further(self, rule: Map | None) -> int:
+        """How far a host is from what visitors open: 0 for a frontend's, 3 for that of something not adopted."""
+        if rule is None:
+            return 1
+        kinds = {unit.name: unit.data["kind"] for unit in self.units}
+        targets = [
+            self.hosts.get(self.cluster.overlays.plain(str(name), set(self.hosts)), "")
+            for path in rule.map("http").maps("paths")
+            if (name := path.map("backend", "service").text("name") or path.map("backend").text("serviceName"))
+        ]
+        if any(kinds.get(target) == "frontend" for target in targets):
+            return 0
+        return 1 if not targets or any(target in kinds for target in targets) else 3
+
+    def _proxied(self, environment: str) -> Iterator[Seen]:
+        """The names that a proxy in front of Compose answers to."""
+        if environment != "production":
+            return
+        for one in self.facts.settings:
+            if one.product == "nginx" and one.name == "server_name" and environment_of(one.place.path) != "local":
+                for name in one.value.split():
+                    if re.fullmatch(HOST, name) and "." in name and not name.endswith((".local", ".localhost")):
+                        yield Seen(name, one.place, COMPOSE, self._doubt(environment, name, everywhere=False))
 
     def issuer(self, environment: str) -> Choice | None:
         """`letsencrypt-staging` where the certificates are Let's Encrypt's for testing."""
@@ -267,11 +109,29 @@ class Environments:
 
     def namespace(self, environment: str) -> Choice | None:
         """The namespace, where it is not the one that Trimtab would choose."""
+        usual = f"{self.platform}-{environment}"
         for path, body in self.cluster.kustomizations(environment):
             text = body.text("namespace")
-            if text and str(text) != f"{self.platform}-{environment}" and slug(str(text)) == str(text):
-                return Choice(str(text), m.Place(path, body.line_of("namespace")))
-        return None
+            if text and self._deploys(path):
+                named = str(text) != usual and slug(str(text)) == str(text)
+                return Choice(str(text), m.Place(path, body.line_of("namespace"))) if named else None
+        if len(self.cluster.environments) > 1:
+            return None
+        names = {name for unit in self.units for name in unit.kube}
+        seen = [
+            Seen(one.namespace, located(one.place.path, one.body.map("metadata").line_of("namespace")), CLUSTER)
+            for one in self.cluster.objects("Deployment", "StatefulSet", "Rollout")
+            if one.name in names and one.namespace and slug(one.namespace) == one.namespace
+        ]
+        choice = choose(seen)
+        return None if choice is None or choice.value in (usual, "default") else choice
+
+    def _deploys(self, path: str) -> bool:
+        """Whether a kustomization applies a service, rather than something beside them."""
+        names = {name for unit in self.units for name in unit.kube}
+        applied = self.cluster.overlays.applied(path.rpartition("/")[0])
+        workloads = [one.name for one in applied if one.kind in ("Deployment", "StatefulSet", "Rollout")]
+        return not workloads or any(self.cluster.overlays.plain(name, names) in names for name in workloads)
 
     def approval(self, environment: str) -> Choice | None:
         """Whether a person approves, where a file says so."""
@@ -308,3 +168,16 @@ class Environments:
             for work in self.facts.workloads if work.kind in ("StatefulSet", "Deployment")
             for one in work.containers
         )  # fmt: skip
+
+
+def _host_names(one: m.KubeObject) -> Iterator[tuple[str, int, Map | None]]:
+    """The host names of an object, each with its line and the rule that it stands in."""
+    spec = one.body.map("spec")
+    for item in spec.maps("listeners"):
+        if item.text("hostname"):
+            yield str(item.text("hostname")), item.line_of("hostname"), None
+    for item in spec.maps("rules"):
+        if item.text("host"):
+            yield str(item.text("host")), item.line_of("host"), item
+    for key in ("hostnames", "dnsNames"):
+        yield from ((str(item), line, None) for item, line in spec.seq(key).lined() if isinstance(item, str))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from trimtab.audit.adopt.cluster import Cluster, place_environment
-from trimtab.audit.adopt.model import CLUSTER, COMPOSE, rank
+from trimtab.audit.adopt.model import CLUSTER, COMPOSE, rank, shown
 from trimtab.audit.adopt.units import Unit
 from trimtab.audit.facts import model as m
 from trimtab.repo import Repo
@@ -34,10 +34,9 @@ def routes(repo: Repo, facts: m.Facts, cluster: Cluster, units: list[Unit], host
     to_unit = {**{host: name for host, name in hosts.items() if name in names}, **_kube_services(facts, units)}
     found: list[tuple[int, str, str, m.Place]] = []
     for route in facts.ingress_routes:
-        if route.service in to_unit:
-            found.append(  # noqa: PERF401
-                (rank(CLUSTER, place_environment(route.place.path)), to_unit[route.service], route.path, route.place)
-            )
+        target = cluster.overlays.plain(route.service, set(to_unit))
+        if target in to_unit:
+            found.append((rank(CLUSTER, place_environment(route.place.path)), to_unit[target], route.path, route.place))
     found += [
         (order, to_unit[name], path, place) for order, name, path, place in _http_routes(cluster) if name in to_unit
     ]
@@ -45,30 +44,32 @@ def routes(repo: Repo, facts: m.Facts, cluster: Cluster, units: list[Unit], host
     if not found:
         found = [*_nginx(facts, to_unit), *_traefik(repo, facts, units)]
     result = Routed(known=bool(found), clustered=clustered)
+    fronts = {unit.name for unit in units if unit.data["kind"] == "frontend"}
+    _settle(result, sorted(found, key=lambda one: (one[0], one[2].rstrip("/") == "" and one[1] not in fronts)))
+    return result
+
+
+def _settle(result: Routed, found: list[tuple[int, str, str, m.Place]]) -> None:
+    """Give each path to the first service that has it, and say what became of the others."""
     owners: dict[str, str] = {}
-    for _, name, written, place in sorted(found, key=lambda one: one[0]):
+    crowded: dict[str, tuple[str, m.Place]] = {}
+    for _, name, written, place in found:
         path, changed = _clean(written)
         if path is None:
-            _say(
-                result,
-                name,
-                f"route {written} at {place.path}:{place.line} is a pattern and was left out: routes are prefixes",
-            )
-            continue
-        if path in owners:
-            if owners[path] != name:
-                _say(result, name, f"route {path}: elsewhere it leads to {name}, at {place.path}:{place.line}")
-                result.crowded.add(name)
-            continue
-        owners[path] = name
-        result.paths.setdefault(name, {})[path] = place
-        if changed:
-            _say(
-                result,
-                name,
-                f"route {written} at {place.path}:{place.line} was cut to {path}; paths reach the service unchanged",
-            )
-    return result
+            _say(result, name, f"{written} at {shown(place)} is a pattern and was left out: routes are prefixes")
+        elif path not in owners:
+            owners[path] = name
+            result.paths.setdefault(name, {})[path] = place
+            if changed:
+                _say(result, name, f"{written} at {shown(place)} was cut to {path}; paths reach the service unchanged")
+        elif owners[path] != name:
+            crowded.setdefault(name, (path, place))
+    for name, (path, place) in crowded.items():
+        text = f"{shown(place)} leads {path} here, on a host of its own; one host serves all of a platform"
+        if name not in result.paths:
+            result.crowded.add(name)
+            text += ", so this takes the default route"
+        _say(result, name, text)
 
 
 def _say(result: Routed, name: str, text: str) -> None:

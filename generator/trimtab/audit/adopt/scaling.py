@@ -6,7 +6,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from trimtab.audit.adopt.cluster import Cluster
+from trimtab.audit.adopt.cluster import Cluster, located
 from trimtab.audit.adopt.model import CLUSTER, COMPOSE, Choice, Node, Seen, choose, rank, shown
 from trimtab.audit.adopt.units import Unit
 from trimtab.audit.facts import model as m
@@ -53,20 +53,17 @@ def resources(repo: Repo, cluster: Cluster, unit: Unit, environment: str) -> dic
 
 
 def _kube(found: dict[str, list[Seen]], body: Map, path: str, environment: str) -> None:
-    for later, kind in enumerate(("limits", "requests")):
-        held = body.map("resources", kind)
-        for key in ("cpu", "memory"):
-            text = held.text(key)
-            value = (cpu if key == "cpu" else memory)(str(text)) if text else None
-            if value:
-                found[key].append(
-                    Seen(
-                        value,
-                        m.Place(path, held.line_of(key)),
-                        rank(CLUSTER, environment) + later,
-                        f"({kind})" if later else "",
-                    )
-                )
+    limits, requests = body.map("resources", "limits"), body.map("resources", "requests")
+    for key, read in (("cpu", cpu), ("memory", memory)):
+        limit, request = (read(str(held.text(key) or "")) for held in (limits, requests))
+        order = rank(CLUSTER, environment)
+        if found[key] and environment:
+            continue  # stated by a patch already, which comes before what an overlay leaves as it is
+        if limit:
+            why = f"(the limit; {request} is requested)" if request and request != limit else ""
+            found[key].append(Seen(limit, located(path, limits.line_of(key)), order, why))
+        elif request:
+            found[key].append(Seen(request, located(path, requests.line_of(key)), order + 1, "(requested; no limit)"))
 
 
 def _compose(found: dict[str, list[Seen]], repo: Repo, container: m.Container) -> None:
@@ -113,39 +110,49 @@ def compose_memory(text: str) -> str | None:
     return memory(f"{match[1]}{match[2].upper()}i") if match else memory(text)
 
 
-def autoscaling(
-    cluster: Cluster, unit: Unit, environment: str
-) -> tuple[dict[str, Any] | None, m.Place | None, list[str]]:
-    """The autoscaler of one environment: min, max, cpu, memory, metrics; its place; and what could not be taken."""
+Values = dict[str, tuple[Any, m.Place]]
+
+
+def autoscaling(cluster: Cluster, unit: Unit, environment: str) -> tuple[Values | None, list[str]]:
+    """The autoscaler of one environment: min, max, cpu, memory, metrics, each with its place; and what could not be
+    taken.
+    """
     for one in cluster.objects("HorizontalPodAutoscaler", "ScaledObject", environment=environment):
         spec = one.body.map("spec")
-        if one.name not in unit.kube and str(spec.map("scaleTargetRef").text("name") or "") not in unit.kube:
+        names = {one.name, str(spec.map("scaleTargetRef").text("name") or "")}
+        if not any(cluster.overlays.plain(name, unit.kube) in unit.kube for name in names):
             continue
-        found: dict[str, Any] = {}
-        for key, names in (("min", ("minReplicas", "minReplicaCount")), ("max", ("maxReplicas", "maxReplicaCount"))):
-            number = next((to_port(spec.text(name)) for name in names if spec.text(name)), None)
+        path = one.place.path
+        found: Values = {}
+        for key, spellings in (
+            ("min", ("minReplicas", "minReplicaCount")),
+            ("max", ("maxReplicas", "maxReplicaCount")),
+        ):
+            written = next((name for name in spellings if spec.text(name)), "")
+            number = to_port(spec.text(written) or "") if written else None
             if number and number <= 1000:
-                found[key] = number
+                found[key] = (number, located(path, spec.line_of(written)))
         notes: list[str] = []
         percent = to_port(spec.text("targetCPUUtilizationPercentage") or "")
         if percent:
-            found["cpu"] = min(percent, 100)
+            found["cpu"] = (min(percent, 100), located(path, spec.line_of("targetCPUUtilizationPercentage")))
         for metric in spec.maps("metrics"):
-            _metric(cluster, found, notes, metric)
+            _metric(cluster, found, notes, metric, path)
         for trigger in spec.maps("triggers"):
-            _trigger(found, trigger)
-        return found, m.Place(one.place.path, one.place.line), notes
-    return None, None, []
+            _trigger(found, trigger, path)
+        return found, notes
+    return None, []
 
 
-def _metric(cluster: Cluster, found: dict[str, Any], notes: list[str], metric: Map) -> None:
+def _metric(cluster: Cluster, found: Values, notes: list[str], metric: Map, path: str) -> None:
     resource = metric.map("resource")
     name = str(resource.text("name") or "")
-    percent = to_port(
-        resource.map("target").text("averageUtilization") or resource.text("targetAverageUtilization") or ""
-    )
+    holder, key = resource.map("target"), "averageUtilization"
+    if not holder.text(key):
+        holder, key = resource, "targetAverageUtilization"
+    percent = to_port(holder.text(key) or "")
     if name in ("cpu", "memory") and percent:
-        found[name] = min(percent, 100)
+        found[name] = (min(percent, 100), located(path, holder.line_of(key)))
         return
     pods = metric.map("pods")
     custom = str(pods.map("metric").text("name") or pods.text("metricName") or "")
@@ -154,11 +161,16 @@ def _metric(cluster: Cluster, found: dict[str, Any], notes: list[str], metric: M
         return
     series = _series(cluster).get(custom)
     if series and re.fullmatch(METRIC, custom) and re.fullmatch(QUANTITY, target):
-        found.setdefault("metrics", []).append({"name": custom, "from": series, "target": _number(target)})
+        _add(found, {"name": custom, "from": series, "target": _number(target)}, located(path, metric.line))
     else:
         notes.append(
             f"autoscaling on {custom} ({target}) left out: which Prometheus series it comes from was not found"
         )
+
+
+def _add(found: Values, metric: dict[str, Any], place: m.Place) -> None:
+    held, at = found.get("metrics", ([], place))
+    found["metrics"] = ([*held, metric], at)
 
 
 def _number(text: str) -> int | str:
@@ -180,26 +192,30 @@ def _series(cluster: Cluster) -> dict[str, str]:
     return found
 
 
-def _trigger(found: dict[str, Any], trigger: Map) -> None:
+def _trigger(found: Values, trigger: Map, path: str) -> None:
     kind, data = str(trigger.text("type") or ""), trigger.map("metadata")
     percent = to_port(data.text("value") or "")
     if kind in ("cpu", "memory") and percent:
-        found[kind] = min(percent, 100)
+        found[kind] = (min(percent, 100), located(path, data.line_of("value")))
     elif kind == "prometheus":
         query, threshold = str(data.text("query") or ""), str(data.text("threshold") or "")
         series = re.search(r"(?<![a-zA-Z0-9_:])([a-zA-Z_:][a-zA-Z0-9_:]*)\{", query)
         name = str(trigger.text("name") or data.text("metricName") or "").replace("-", "_")
         if series and re.fullmatch(METRIC, name) and re.fullmatch(QUANTITY, threshold):
-            found.setdefault("metrics", []).append({"name": name, "from": series[1], "target": _number(threshold)})
+            metric = {"name": name, "from": series[1], "target": _number(threshold)}
+            _add(found, metric, located(path, data.line_of("threshold")))
 
 
 def replicas(cluster: Cluster, unit: Unit, environment: str) -> tuple[int, m.Place] | None:
     """The fixed number of replicas of one environment."""
+    set_by = cluster.replicas(environment, unit.kube)
+    if set_by is not None:
+        return set_by
     for one in cluster.objects("Deployment", "Rollout", "StatefulSet", environment=environment):
         spec = one.body.map("spec")
         number = to_port(spec.text("replicas") or "")
         if one.name in unit.kube and number and number <= 1000:
-            return number, m.Place(one.place.path, spec.line_of("replicas"))
+            return number, located(one.place.path, spec.line_of("replicas"))
     return None
 
 
@@ -219,9 +235,10 @@ class Scale:
     def put_base(self, node: Node) -> None:
         """Write what holds in every environment that says nothing else."""
         if self.base is not None:
-            value, place, notes = self.found[self.base]
-            node.comments += notes
-            _put(node, value or {}, place)
+            value, notes = self.found[self.base]
+            for text in notes:
+                node.note("autoscaling", text)
+            _put(node, value or {})
         elif self.number is not None:
             _fix(node, self.number)
         elif not self.cluster.marked and any(one.name in self.unit.kube for one in self.cluster.objects("Deployment")):
@@ -230,13 +247,14 @@ class Scale:
 
     def put_environment(self, node: Node, path: tuple[str, ...], environment: str) -> None:
         """Write where one environment differs; `path` is the service's place in it."""
-        value, place, _ = self.found.get(environment, (None, None, []))
+        value, _ = self.found.get(environment, (None, []))
         fixed = self.fixed.get(environment)
         base = self.found[self.base][0] if self.base is not None else None
         if value is not None:
-            changed = {key: one for key, one in value.items() if not base or base.get(key) != one}
+            shared = {key: one[0] for key, one in (base or {}).items()}
+            changed = {key: one for key, one in value.items() if not base or shared.get(key) != one[0]}
             if changed:
-                _put(node.at(*path), changed, place)
+                _put(node.at(*path), changed)
         elif base is not None and self._is_off(environment):
             if fixed is not None:
                 _fix(node.at(*path), fixed)
@@ -251,10 +269,10 @@ class Scale:
         return gone or self.base != ""
 
 
-def _put(node: Node, value: dict[str, Any], place: m.Place | None) -> None:
+def _put(node: Node, value: Values) -> None:
     below = node.at("autoscaling")
-    for key, one in value.items():
-        below.put(key, one, shown(place) if place else "")
+    for key, (one, place) in value.items():
+        below.put(key, one, shown(place))
 
 
 def _fix(node: Node, number: tuple[int, m.Place]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trimtab.audit.adopt import foreign
-from trimtab.audit.adopt.cluster import slug
+from trimtab.audit.adopt.cluster import place_environment, slug
 from trimtab.audit.adopt.joining import dockerfiles, images, is_helper, is_target, is_worker, joined, shares
 from trimtab.audit.adopt.model import IMAGE, SOURCE, Choice, Seen, choose, shown
 from trimtab.audit.facts import model as m
@@ -78,6 +78,7 @@ class Units:
 
     items: list[Unit] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    services: list[m.Service] = field(default_factory=list)  # all that was looked at
 
 
 def find_units(facts: m.Facts, frameworks: Frameworks, texts: dict[str, str]) -> Units:
@@ -102,6 +103,7 @@ class _Finder:
         self.found = Units()
         self.joined = joined(facts)
         self.services = self.joined.services
+        self.found.services = self.services
         self.loose: list[m.Service] = []  # run here, built elsewhere
         self.seen: set[str] = (
             set()
@@ -196,13 +198,24 @@ class _Finder:
         unit.containers = [
             one
             for one in service.containers
-            if not one.job and not one.init and not is_target(one, "migrate") and not self._is_test(one)
+            if not one.job
+            and not one.init
+            and not is_target(one, "migrate")
+            and not self._is_test(one)
+            and not (one.origin == "kubernetes" and one.partial and self._unused(one.place.path))
         ]
         unit.kube = {one.workload for one in unit.containers if one.workload} | {service.name}
         if self._is_worker(service, unit):
             self.found.left_out.append(f"{label}: it listens on no port, and Trimtab has no workers yet")
             return
         self.found.items.append(unit)
+
+    def _unused(self, path: str) -> bool:
+        """Whether a file of patches belongs to no environment, and no kustomization names it."""
+        if place_environment(path) or "/templates/" in f"/{path}":
+            return False
+        whole = any(one.place.path == path and not one.patch for one in self.facts.workloads)
+        return not whole and not any(one.path == path for one in self.facts.references)
 
     def _is_worker(self, service: m.Service, unit: Unit) -> bool:
         if unit.static or not unit.containers:
@@ -237,7 +250,7 @@ class _Finder:
         names = {one.service.name for one in self.found.items}
         for service in self.loose:
             owned = images(service)
-            if not owned or service.name in names:
+            if not owned or service.name in names or is_helper(service, self.services):
                 continue
             names.add(service.name)
             unit = next((one for one in self.found.items if owned & images(one.service)), None)

@@ -6,7 +6,7 @@ import re
 import textwrap
 from typing import Any
 
-from trimtab.audit.adopt.model import Node
+from trimtab.audit.adopt.model import ABSENT, Node
 
 _PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", ".", "..", "...", ".inf", ".nan"})
@@ -30,10 +30,15 @@ def _mapping(node: Node, indent: str, path: tuple[str, ...], out: list[str], lin
             out.append("")
         for comment in child.comments:
             out.extend(f"{indent}{line}".rstrip() for line in comment_lines(comment, len(indent)))
+        for one in (child.children or {}).values() if child.empty else ():  # said of settings that it lacks
+            for comment in one.comments:
+                out.extend(f"{indent}{line}" for line in comment_lines(comment, len(indent)))
+        if child.value is ABSENT:
+            continue
         here = (*path, key)
         remark = f" # {clean(child.remark)}" if child.remark else ""
         head = f"{indent}{scalar(key)}:"
-        if child.children:
+        if child.children and not child.empty:
             out.append(f"{head}{remark}")
             lines[len(out)] = here
             _mapping(child, indent + "  ", here, out, lines)
@@ -50,14 +55,15 @@ def _sequence(node: Node, head: str, indent: str, path: tuple[str, ...], out: li
     items = [_item(one) for one in node.value]
     remark = f" # {clean(node.remark)}" if node.remark else ""
     flow = f"{head} [{', '.join(items)}]"
-    if len(flow) <= _WIDTH and not any(isinstance(one, dict) for one in node.value):
+    if len(flow) <= _WIDTH and not node.remarks and not any(isinstance(one, dict) for one in node.value):
         out.append(flow + remark)
         lines[len(out)] = path
         return
     out.append(head + remark)
     lines[len(out)] = path
-    for item in items:
-        out.append(f"{indent}  - {item}")
+    for index, item in enumerate(items):
+        said = f" # {clean(node.remarks[index])}" if index < len(node.remarks) else ""
+        out.append(f"{indent}  - {item}{said}")
         lines[len(out)] = path
 
 

@@ -100,7 +100,7 @@ def is_local(name: str, value: str) -> bool:
 
 
 _STAND_IN = re.compile(
-    r"(?:^|[^a-z])your(?:[-_ ]|domain|app|company|org|site|host|name|email|project)|(?:^|[^a-z])my[-_]domain"
+    r"(?:^|[^a-z])your(?:[-_. ]|domain|app|company|org|site|host|name|email|project)|(?:^|[^a-z])my[-_]domain"
     r"|change[-_ ]?(?:me|this|it)|<[^<>]{1,80}>|x{4,}|placeholder|replace[-_ ]?(?:me|with|this)|/path/to/|\btodo\b"
     r"|\.\.\.$",
     re.IGNORECASE,

@@ -85,7 +85,8 @@ class Cluster:
         for directory in self.overlays.bodies:
             environment = place_environment(f"{directory}/kustomization.yaml")
             if environment:
-                found.setdefault(environment, []).extend(self.overlays.changed(directory))
+                found.setdefault(environment, []).extend(self.overlays.inline(directory))
+                found[environment].extend(self.overlays.changed(directory))
         return found
 
     def replicas(self, environment: str, names: set[str]) -> tuple[int, m.Place] | None:

@@ -31,6 +31,10 @@ _DROP_TABLE = re.compile(rf"\bDROP\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:{_NAME}\.)?({
 _ALEMBIC = re.compile(r"""\bcreate_index\(\s*(?:op\.f\(\s*)?["'](\w+)["']\s{0,99}\)?\s{0,99},\s*["'](\w+)["']""")
 _ALEMBIC_DROP = re.compile(r"""\bdrop_(?:index|table)\(\s*(?:op\.f\(\s*)?["'](\w+)["']""")
 MAX_INDEXES = 200
+_LAYOUTS = {
+    "node": "migrations in JavaScript or TypeScript",
+    "sqlx": "numbered SQL files",
+}
 
 
 @dataclass(slots=True)
@@ -180,16 +184,16 @@ def migrations(repo: Repo, facts: m.Facts, unit: Unit, alone: bool) -> Migrating
         folder = folder.rpartition("/")[0]
     tool = _tool(chosen, unit, tools)
     if tool is None:
+        held = _LAYOUTS.get(chosen.tool, f"migrations of {chosen.tool or 'no tool that is known'}")
         result.comments.append(
-            f"migrations: {chosen.path} has the layout of {chosen.tool or 'no known tool'}, "
-            f"which {unit.data['title']} is not run with"
+            f"migrations: {chosen.path} holds {held}; for {unit.data['title']} Trimtab runs {' or '.join(tools)} only"
         )
         return result
     relative = (folder.removeprefix(path + "/") if path != "." else folder) or "."
     if not re.fullmatch(FOLDER, relative):
         return result
     result.tool = Choice(tool, chosen.place)
-    result.path = Choice(relative, None)
+    result.path = Choice(relative, None) if tool != "django" else None  # which finds the folders of every app itself
     result.indexes = sorted(_indexes(repo, chosen.path))[:MAX_INDEXES]
     stray = [one for one in sorted(facts.sql) if facts.sql[one] == "index" and not one.startswith(folder + "/")]
     if stray:

@@ -21,18 +21,13 @@ def put_environments(root: Node, given: Described, environments: Environments) -
             {*others, *({"production"} if given.clustered else set())}, key=lambda name: (name == "production", name)
         )
     _overrides(node, given, LOCAL)
+    spaces: dict[str, str] = {}
     for environment in [name for name in names if name != LOCAL]:
         below = node.at(environment)
-        host, word = environments.host(environment)
-        if word:
-            below.note("host", word)
-        if host is None:
-            name = _STAND_IN if environment == "production" else f"{environment}.{_STAND_IN}"
-            host = Choice(name, None, "FOUND NOWHERE: name the host")
-        below.choice("host", host)
+        _host(below, environments, environment)
         below.choice("tls", environments.issuer(environment))
         below.choice("approval", environments.approval(environment))
-        below.choice("namespace", environments.namespace(environment))
+        _namespace(below, environments, environment, spaces)
         stores = (root.children or {}).get("datastores")
         for store in (stores.children or {}) if stores else ():
             if given.clustered and environments.is_external(environment, store):
@@ -44,6 +39,29 @@ def put_environments(root: Node, given: Described, environments: Environments) -
     if set(node.children or {}) <= {LOCAL}:
         node.at(LOCAL)
         node.comments.append(f"no other environment was found; add one: `production: {{ host: {_STAND_IN} }}`")
+
+
+def _host(node: Node, environments: Environments, environment: str) -> None:
+    host, word = environments.host(environment)
+    if word:
+        node.note("host", f"host: {word}")
+    if host is None:
+        name = _STAND_IN if environment == "production" else f"{environment}.{_STAND_IN}"
+        host = Choice(name, None, "FOUND NOWHERE: name the host")
+    node.choice("host", host)
+
+
+def _namespace(node: Node, environments: Environments, environment: str, spaces: dict[str, str]) -> None:
+    """Write the namespace; the first of several environments keeps one that they share. `spaces` are those taken."""
+    space = environments.namespace(environment)
+    if space is None:
+        return
+    if space.value in spaces:
+        where = shown(space.place) if space.place else ""
+        node.note("namespace", f"namespace: {space.value} ({where}) is that of {spaces[space.value]}, too")
+        return
+    spaces[space.value] = environment
+    node.choice("namespace", space)
 
 
 def _overrides(node: Node, given: Described, environment: str) -> None:

@@ -30,7 +30,8 @@ def datastores(facts: m.Facts) -> list[str]:
 def unknown(service: m.Service, facts: m.Facts) -> str:
     """Why a service that this repository builds has no framework that Trimtab knows."""
     last = [one.stages[-1].image for one in service.dockerfiles if one.stages]
-    alone = all(len(one.stages) == 1 for one in service.dockerfiles)
+    bases = {stage.image.repository.rsplit("/", 1)[-1] for one in service.dockerfiles for stage in one.stages}
+    alone = all(len(one.stages) == 1 for one in service.dockerfiles) or bases <= PROXIES
     for image in last if alone else ():
         store, base = datastore_of(image.repository), image.repository.rsplit("/", 1)[-1]
         where = shown(image.place)
@@ -53,10 +54,12 @@ def unknown(service: m.Service, facts: m.Facts) -> str:
     return "no framework that Trimtab knows was recognised in it"
 
 
-def published(facts: m.Facts, taken: set[str]) -> list[str]:
-    """Images of others that files run beside the services, in one sentence per kind. `taken` are adopted names."""
+def published(facts: m.Facts, taken: set[str], others: dict[str, str]) -> list[str]:
+    """Images of others that files run beside the services, in one sentence per kind. `taken` are adopted names,
+    `others` what was found to be such, by name.
+    """
     proxies: dict[str, str] = {}
-    others: dict[str, str] = {}
+    others = dict(others)
     for service in facts.services:
         if service.role in DATASTORES or service.name in taken:
             continue

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from trimtab.audit.adopt.cluster import Cluster, place_environment
-from trimtab.audit.adopt.model import CLUSTER, COMPOSE, ENV_FILE, IMAGE, rank
+from trimtab.audit.adopt.model import CLUSTER, COMPOSE, ENV_FILE, IMAGE, rank, shown
 from trimtab.audit.adopt.secrecy import Secrecy
 from trimtab.audit.adopt.units import Unit
 from trimtab.audit.facts import model as m
 from trimtab.settings.env_names import ALIASES
 
 LOCAL, SHARED, EXAMPLE = "local", "", "example"
+_SPRING = re.compile(r"(?:SPRING|MANAGEMENT|LOGGING|SERVER)_")  # read by the framework itself
 _WORDS = re.compile(r"[^a-z0-9]+")
 _LOCAL_WORDS = frozenset({"local", "dev", "development", "localhost"})
 _PRODUCTION_WORDS = frozenset({"prod", "production", "prd"})
@@ -33,6 +34,7 @@ class Var:
     required: bool = False
     development: bool = False  # by a file that is for development only
     pooled: bool = False  # of a ConfigMap or Secret that several services take whole
+    via: str = ""  # where the value stands, if another file fills it in
 
 
 class Gatherer:
@@ -44,8 +46,12 @@ class Gatherer:
         self.cluster = cluster
         self.units = units
         self.secrecy = Secrecy(facts)
+        dotenv = [one for one in facts.env_files if one.path.rsplit("/", 1)[-1] == ".env"]
+        self.dotenv = {one.directory: {item.name: item for item in one.variables} for one in dotenv}
         held = [{pair for one in _kube(unit) for pair in one.env_from} for unit in units]
         self.pools = {pair for pairs in held for pair in pairs if sum(pair in other for other in held) > 1}
+        # Keys that containers ask for by name, under another one: they are there for that.
+        self.keyed = {one.key for one in facts.kube_refs if one.key}
         self.reads = {unit.name: {ALIASES.get(one.name, one.name) for one in unit.service.reads} for unit in units}
 
     def seen(self, unit: Unit) -> Iterator[Var]:
@@ -81,11 +87,9 @@ class Gatherer:
         """Whether a variable is read by the source of others only, as far as reading is seen."""
         new = ALIASES.get(name, name)
         mine = self.reads[unit.name]
-        return (
-            bool(mine)
-            and new not in mine
-            and any(new in one for other, one in self.reads.items() if other != unit.name)
-        )
+        if not mine or new in mine or (unit.framework.value == "spring" and _SPRING.match(name)):
+            return False
+        return name in self.keyed or any(new in names for other, names in self.reads.items() if other != unit.name)
 
     def _pods(self, unit: Unit, kube: list[m.Container]) -> Iterator[Var]:
         """The keys of the ConfigMaps that become variables as they are; a container's own variables beat them."""
@@ -145,9 +149,18 @@ class Gatherer:
             item.secret or self.secrecy.holds(item.name, item.value, item.place),
             item.value is None and bool(item.refs),
             environment == LOCAL and not kube,
+            via=self._filled(item),
         )
         shows_production = label == EXAMPLE and words(item.place.path) & _PRODUCTION_WORDS
         return replace(found, rank=found.rank - 1) if shows_production else found
+
+    def _filled(self, item: m.EnvVar) -> str:
+        """Where the value of a variable stands that Compose fills in from the `.env` beside it."""
+        if not item.refs or not item.value or item.origin == "envfile":
+            return ""
+        given = self.dotenv.get(item.place.path.rpartition("/")[0], {})
+        found = next((given[name] for name in item.refs if name in given and given[name].value), None)
+        return f"by {shown(found.place)}" if found and (found.value or "") in item.value else ""
 
 
 def _kube(unit: Unit) -> list[m.Container]:

@@ -37,7 +37,9 @@ def health(
     ready = [seen for kind, seen in (*probed, *served) if kind != "live"]
     first, second = _settled(choose(live)), _settled(choose(ready))
     comment = ""
-    if first is None and second is None and not unit.static:
+    package = unit.service.package
+    by_library = package is not None and "spring-boot-starter-actuator" in package.dependencies
+    if first is None and second is None and not unit.static and not by_library:
         default = unit.data["health"]["live"]
         comment = f"no health route was found; the probes will ask for {default}, so serve it, or name another here"
     elif first is not None and every and unit.data["kind"] == "backend" and not _is_served(first.value, every):

@@ -14,7 +14,7 @@ from trimtab.audit.adopt.model import brief_list, shown
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.commands import migration_of
 from trimtab.audit.facts.frameworks import FRONTENDS
-from trimtab.audit.facts.naming import environment_of
+from trimtab.audit.facts.naming import environment_of, is_auxiliary
 from trimtab.audit.facts.products import DATASTORES, is_third_party, product_of_image
 from trimtab.audit.facts.services import tokens
 
@@ -57,6 +57,7 @@ def joined(facts: m.Facts) -> Joined:
     apart = [_without_foreign_source(one, result) for one in facts.services]
     result.services = _with_named_folders(apart)
     _with_workloads(result)
+    _with_dockerfiles(result, facts)
     _with_instances(result)
     return result
 
@@ -223,6 +224,19 @@ def _main(service: m.Service) -> m.Place:
     """Where a service is declared in full, rather than patched."""
     whole = [one.place for one in service.containers if not one.partial and one.image]
     return (whole or [one.place for one in service.containers])[0]
+
+
+def _with_dockerfiles(result: Joined, facts: m.Facts) -> None:
+    """Give Dockerfiles that are named for a backend or a frontend to the one service of that kind that has none."""
+    owned = {path for one in result.services for path in dockerfiles(one)}
+    free = [one for one in facts.dockerfiles if one.path not in owned and not is_auxiliary(one.path)]
+    for words, kind in ((_FRONT, _is_front), (_BACK, _is_back)):
+        named = [one for one in free if tokens(one.path.rsplit("/", 1)[-1]) & words]
+        without = [one for one in result.services if one.root is not None and not one.dockerfiles and kind(one)]
+        if len(named) == len(without) == 1 and without[0].containers:
+            result.services = [
+                replace(one, dockerfiles=(named[0],)) if one is without[0] else one for one in result.services
+            ]
 
 
 def _of_kind(

@@ -143,6 +143,17 @@ def shown(place: Place) -> str:
     return f"{place.path}:{place.line}"
 
 
+def line_naming(text: str, name: str) -> int:
+    """The first line that holds a name as a word of its own, 0 for none."""
+    at = text.find(name)
+    while at >= 0:
+        before, after = text[at - 1 : at], text[at + len(name) : at + len(name) + 1]
+        if not (before.isalnum() or before in "-_/@.") and not (after.isalnum() or after in ("-", "_", "/")):
+            return text.count("\n", 0, at) + 1
+        at = text.find(name, at + 1)
+    return 0
+
+
 def conflict(key: str, choice: Choice) -> str:
     """The other values of a conflict: `port: 3001 at frontend/.env:3; 8080 at docker-compose.yml:12`."""
     parts = []

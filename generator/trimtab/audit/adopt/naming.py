@@ -15,6 +15,7 @@ from trimtab.audit.adopt.model import (
     Choice,
     Seen,
     choose,
+    line_naming,
     rank,
 )
 from trimtab.audit.adopt.units import Unit
@@ -74,7 +75,11 @@ def name(repo: Repo, facts: m.Facts, cluster: Cluster, folder: str, origin: Orig
         return stated
     guesses = [Choice(slug(origin.name), None, "the name of the git repository")]
     guesses += [
-        Choice(_package_name(one), m.Place(one.path, 1), "(the manifest's name)")
+        Choice(
+            _package_name(one),
+            m.Place(one.path, line_naming(repo.read(one.path) or "", one.name) or 1),
+            "(the manifest's name)",
+        )
         for one in facts.packages
         if not one.directory and _package_name(one) not in _GENERIC
     ]

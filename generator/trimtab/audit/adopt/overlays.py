@@ -60,6 +60,20 @@ class Overlays:
             if id(one.body) not in own and one.kind not in ("ConfigMap", "Secret")
         ]
 
+    def inline(self, directory: str) -> list[m.KubeObject]:
+        """The patches that a kustomization holds itself, as manifests with what they change alone."""
+        path, body = self.bodies[directory]
+        texts = [text for text in body.seq("patchesStrategicMerge").texts() if "\n" in text]
+        texts += [text for entry in body.maps("patches") if (text := entry.text("patch")) is not None]
+        found = []
+        for text in texts:
+            for one, _ in load_all("\n" * text.line + str(text)).maps():
+                kind, name = str(one.text("kind") or ""), str(one.map("metadata").text("name") or "")
+                if kind and name and "$patch" not in one:
+                    place = m.Place(path, one.line)
+                    found.append(m.KubeObject(kind, name, "", place, "", {}, one, "", patch=True))
+        return found
+
     def replicas(self, directory: str) -> dict[str, tuple[int, m.Place]]:
         """The numbers of replicas that a kustomization sets, by the workload's name."""
         path, body = self.bodies[directory]

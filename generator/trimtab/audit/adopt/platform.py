@@ -25,6 +25,7 @@ from trimtab.repo import Repo
 from trimtab.settings.schema import HOST
 from trimtab.yamlpos import Map
 
+_FURTHEST = 3
 _NOT_PRODUCTION = re.compile(r"(?:^|[-.])(?:staging|stage|stg|dev|test|uat|qa)(?:[-.]|$)")
 
 
@@ -55,9 +56,12 @@ class Environments:
                 if text.endswith((".local", ".localhost", ".svc", ".internal", ".lan")):
                     private.append(f"{text} ({shown(located(one.place.path, line))})")
                 elif re.fullmatch(HOST, text) and "tpl-" not in text:
+                    further = self._further(rule)
                     why = self._doubt(environment, text, everywhere=later > 0)
-                    place = located(one.place.path, line)
-                    seen.append(Seen(text, place, CLUSTER + later + self._further(rule), why))
+                    why = why or ("(leads to what is not adopted)" if further == _FURTHEST else "")
+                    seen.append(Seen(text, located(one.place.path, line), CLUSTER + later + further, why))
+        if any(one.rank < CLUSTER + 5 for one in seen):  # of its own; what all share is what it changes
+            seen = [one for one in seen if one.rank < CLUSTER + 5]
         if not seen:
             seen = list(self._proxied(environment))
         word = f"{brief_list(list(dict.fromkeys(private)), 3)}: of a local network only" if private and not seen else ""
@@ -83,7 +87,7 @@ class Environments:
         ]
         if any(kinds.get(target) == "frontend" for target in targets):
             return 0
-        return 1 if not targets or any(target in kinds for target in targets) else 3
+        return 1 if not targets or any(target in kinds for target in targets) else _FURTHEST
 
     def _proxied(self, environment: str) -> Iterator[Seen]:
         """The names that a proxy in front of Compose answers to."""

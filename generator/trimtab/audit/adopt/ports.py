@@ -12,10 +12,11 @@ from trimtab.audit.adopt.model import CLUSTER, COMPOSE, ENV_FILE, IMAGE, SOURCE,
 from trimtab.audit.adopt.units import Unit
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.naming import environment_of
+from trimtab.audit.facts.services import tokens
 from trimtab.audit.facts.text import to_port
 
 _PORT_NAMES = ("PORT", "SERVER_PORT", "APP_PORT", "HTTP_PORT", "LISTEN_PORT")
-_LISTENS = re.compile(r"(?:^|_)(?:BIND|LISTEN|LISTENER|SERVER)_(?:\w{1,30}_)?PORT$")
+_LISTENS = re.compile(r"(?:(\w{1,40}?)_)?(?:BIND|LISTEN|LISTENER|SERVER)(?:_ADDRESS|_ADDR|_HTTP)?_PORT")
 _PRIVILEGED = 1024
 _DEV_SERVER = re.compile(
     r"\b(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?(?:start|dev|serve)\b|\bvite\b|\bng\s+serve\b|react-scripts"
@@ -45,22 +46,16 @@ def ports(
         high = [one for one in seen if one.value >= _PRIVILEGED]
         result.stated[unit.name] = choose(seen if unit.static else high or seen)
     taken = {_STORE_PORTS[store]: store for store in stores}
-    why: dict[str, str] = {}
     fixed = [unit for unit in units if any(one.port and not one.variable for one in unit.service.binds)]
-    for unit in sorted(units, key=lambda one: one not in fixed):
+    why: dict[str, str] = {}
+    for unit in sorted(units, key=lambda one: (not one.deployed, one not in fixed)):
+        reason = _refused(unit, result.stated[unit.name], taken)
         choice = result.stated[unit.name]
-        if choice is not None and choice.value < _PRIVILEGED:
-            why[unit.name] = f"{choice.value} ({_where(choice)}) is for root only"
-            result.stated[unit.name] = None
-        elif choice is not None and choice.value in taken:
-            why[unit.name] = (
-                f"{choice.value} ({_where(choice)}) is {taken[choice.value]}'s, too, and locally each has its own"
-            )
+        if reason:
+            why[unit.name] = reason
             result.stated[unit.name] = None
         elif choice is not None:
             taken[choice.value] = unit.name
-        elif not unit.static and unit.service.package is not None:
-            why[unit.name] = "none was found"
     _allot(units, result, taken)
     for unit in units:
         if unit.name in why:
@@ -70,6 +65,29 @@ def ports(
                 text += f", and the source must listen on that ({_bound_at(unit)})"
             result.comments.setdefault(unit.name, []).append(text)
     return result
+
+
+def _refused(unit: Unit, choice: Choice | None, taken: dict[int, str]) -> str:
+    """Why a port that was found cannot be the one, or that none was found."""
+    if choice is None:
+        return "" if unit.static or unit.service.package is None else "none was found"
+    if choice.value < _PRIVILEGED:
+        return f"{choice.value} ({_where(choice)}) is for root only"
+    if choice.value in taken:
+        return f"{choice.value} ({_where(choice)}) is that of {taken[choice.value]}, too, and locally each has its own"
+    return ""
+
+
+def listened(unit: Unit) -> list[m.EnvRead]:
+    """The variables that the source takes its port from, where they are none that Trimtab sets."""
+    if unit.static or any(one.variable or one.port for one in unit.service.binds):
+        return []
+    found = []
+    for read in unit.service.reads:
+        match = _LISTENS.fullmatch(read.name)
+        if match and tokens(match[1] or "") <= tokens(unit.name) | tokens(str(unit.path.value)):
+            found.append(read)
+    return found
 
 
 def _allot(units: list[Unit], result: Ports, taken: dict[int, str]) -> None:
@@ -103,7 +121,7 @@ def _where(choice: Choice) -> str:
 def _ports(unit: Unit, env_files: tuple[m.EnvFile, ...], config: list[Var]) -> Iterator[Seen]:
     """Every port that some place states. Static files are served by the template, so only their containers count."""
     bound = {one.variable for one in unit.service.binds if one.variable}
-    read = {one.name for one in unit.service.reads if _LISTENS.search(one.name)}
+    read = {one.name for one in listened(unit)}
     variables = bound or {*_PORT_NAMES, *read, str(unit.data.get("port_env") or "PORT")}
     if not unit.static:
         yield from _bound(unit)
@@ -125,6 +143,10 @@ def _ports(unit: Unit, env_files: tuple[m.EnvFile, ...], config: list[Var]) -> I
 
 
 def _bound(unit: Unit) -> Iterator[Seen]:
+    for read in listened(unit):
+        number = to_port(read.default or "")
+        if number:
+            yield Seen(number, read.place, SOURCE + 1, f"(default of {read.name})")
     for bind in unit.service.binds:
         if bind.port is not None:
             why = f"(default of {bind.variable})" if bind.variable else "(bound by the source)"

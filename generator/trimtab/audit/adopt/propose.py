@@ -12,11 +12,12 @@ from trimtab.audit.adopt.cluster import Cluster
 from trimtab.audit.adopt.delivery import put_delivery
 from trimtab.audit.adopt.environments import put_environments
 from trimtab.audit.adopt.gathering import Gatherer
+from trimtab.audit.adopt.joining import is_helper
 from trimtab.audit.adopt.model import Node, brief
 from trimtab.audit.adopt.platform import Environments
-from trimtab.audit.adopt.replaced import replaced
 from trimtab.audit.adopt.served import Sources
 from trimtab.audit.adopt.services import Described
+from trimtab.audit.adopt.superseded import superseded
 from trimtab.audit.adopt.units import find_units, sources_of
 from trimtab.audit.adopt.variables import Reader
 from trimtab.audit.adopt.write import Lines, render
@@ -71,11 +72,12 @@ class _Proposer:
         self.left_out: list[str] = []
 
     def run(self) -> Proposal:
-        found = find_units(self.facts, self.frameworks, sources_of(self.repo, self.facts))
+        found = find_units(self.facts, self.frameworks, sources_of(self.repo, self.facts), self.folder)
         self.units = found.items
+        self.all = found.services
         self.left_out = [*found.left_out, *foreign.datastores(self.facts)]
         if not self.cluster.marked:
-            self.left_out += foreign.published(self.facts, {one.service.name for one in self.units})
+            self.left_out += foreign.published(self.facts, {one.service.name for one in self.units}, found.published)
             self.left_out += foreign.orphans(self.facts, found.services)
         if not self.units:
             reasons = "; ".join(self.left_out[:3])
@@ -88,8 +90,21 @@ class _Proposer:
             text,
             tuple(self.left_out),
             tuple(f"{one.path}: {one.reason}" for one in self.repo.unread),
-            tuple(replaced(self.facts, self.units)),
+            tuple(superseded(self.facts, self.cluster, self.units, self._kept())),
         )
+
+    def _kept(self) -> set[str]:
+        """The names of what Compose runs and nothing generated takes the place of."""
+        given = (*foreign.STORES, *foreign.PROXIES)
+        names = {one.name for unit in self.units for one in unit.service.containers}
+        names |= {one.name for held in self.all if foreign.store_of(held.role) in given for one in held.containers}
+        return {
+            one.name
+            for service in self.all
+            if not is_helper(service, self.all)
+            for one in service.containers
+            if one.origin == "compose" and one.name not in names
+        }
 
     def _described(self, hosts: dict[str, str]) -> Described:
         """Everything that the services are described from."""

@@ -1,15 +1,11 @@
-"""Which existing files the generated ones replace, and writing the generated ones without touching anybody's work."""
+"""Writing the generated files into a repository without touching anybody's work."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from trimtab import sources
-from trimtab.audit.adopt.units import Unit
-from trimtab.audit.facts import model as m
-from trimtab.audit.facts.naming import environment_of, is_auxiliary
 from trimtab.engine import Template
 from trimtab.errors import TrimtabError
 from trimtab.frameworks import Frameworks
@@ -19,8 +15,6 @@ from trimtab.settings.load import parse_settings
 from trimtab.transaction import locked
 from trimtab.tree import ANSWERS_FILE, SETTINGS_FILE, Tree
 
-_BUILDING = frozenset({"image", "build", "push", "deploy"})
-
 
 @dataclass(frozen=True)
 class Written:
@@ -28,36 +22,6 @@ class Written:
 
     written: tuple[str, ...]
     kept: tuple[tuple[str, str], ...]
-
-
-def replaced(facts: m.Facts, units: list[Unit]) -> list[tuple[str, str]]:
-    """Existing deployment files, each with what takes its place."""
-    found: dict[str, str] = {}
-    for path, by in _replaced(facts, units):
-        if not is_auxiliary(path) and environment_of(path) != "test":
-            found.setdefault(path, by)
-    return sorted(found.items())
-
-
-def _replaced(facts: m.Facts, units: list[Unit]) -> Iterator[tuple[str, str]]:  # noqa: C901
-    adopted = {one.place.path for unit in units for one in unit.service.containers}
-    for unit in units:
-        for dockerfile in unit.service.dockerfiles:
-            yield dockerfile.path, f"infrastructure/docker/Dockerfile.{unit.name}"
-    for file in facts.compose:
-        if file.path in adopted:
-            yield file.path, "docker-compose.dev.yml" if file.environment == "local" else "docker-compose.yml"
-    folders = {path.rpartition("/")[0] for path in adopted if any(one.place.path == path for one in facts.objects)}
-    for one in facts.objects:
-        if one.place.path in adopted or one.place.path.rpartition("/")[0] in folders:
-            yield one.place.path, "k8s/"
-    systems = {flow.system for flow in facts.workflows}
-    for flow in facts.workflows:
-        if any(job.kinds & _BUILDING for job in flow.jobs):
-            yield flow.path, ".gitlab-ci.yml" if systems == {"gitlab"} else ".github/workflows/ci-cd.yml"
-    for env_file in facts.env_files:
-        if not env_file.directory and env_file.environment == "example":
-            yield env_file.path, ".env.example"
 
 
 def rendered(settings: bytes) -> Tree:

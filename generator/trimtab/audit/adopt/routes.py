@@ -10,10 +10,13 @@ from trimtab.audit.adopt.cluster import Cluster, place_environment
 from trimtab.audit.adopt.model import CLUSTER, COMPOSE, rank, shown
 from trimtab.audit.adopt.units import Unit
 from trimtab.audit.facts import model as m
+from trimtab.audit.facts.naming import is_auxiliary
 from trimtab.repo import Repo
 from trimtab.settings.schema import ROUTE
 from trimtab.yamlpos import Map, Seq, load_all
 
+_CADDY_BLOCK = re.compile(r"\s{0,40}(?:handle|handle_path|route)\s+(/\S{0,200})\s*\{")
+_CADDY = re.compile(r"\s{0,40}reverse_proxy\s+(?:(/\S{0,200})\s+)?(?:https?://)?([\w.-]{1,200})(?::\d+)?\s*(?:\{.*)?$")
 _PREFIX = re.compile(r"(?:PathPrefix|Path)\(([^()]*)\)")
 
 
@@ -41,12 +44,23 @@ def routes(repo: Repo, facts: m.Facts, cluster: Cluster, units: list[Unit], host
         (order, to_unit[name], path, place) for order, name, path, place in _http_routes(cluster) if name in to_unit
     ]
     clustered = bool(found)
-    if not found:
-        found = [*_nginx(facts, to_unit), *_traefik(repo, facts, units)]
+    behind = [*_nginx(facts, to_unit), *_traefik(repo, facts, units), *_caddy(repo, to_unit)]
+    outside = {unit.name for unit in units if not any(one.origin == "kubernetes" for one in unit.containers)}
+    found += [one for one in behind if not clustered or one[1] in outside]
     result = Routed(known=bool(found), clustered=clustered)
     fronts = {unit.name for unit in units if unit.data["kind"] == "frontend"}
     _settle(result, sorted(found, key=lambda one: (one[0], one[2].rstrip("/") == "" and one[1] not in fronts)))
+    _yield_root(result, units, fronts)
     return result
+
+
+def _yield_root(result: Routed, units: list[Unit], fronts: set[str]) -> None:
+    """Leave / to a frontend that nothing else leads to, where a backend has it beside paths of its own."""
+    for unit in units:
+        paths = result.paths.get(unit.name, {})
+        waiting = next((name for name in sorted(fronts) if name not in result.paths), None)
+        if unit.name not in fronts and "/" in paths and len(paths) > 1 and waiting is not None:
+            _say(result, unit.name, f"/ at {shown(paths.pop('/'))} is left to {waiting}")
 
 
 def _settle(result: Routed, found: list[tuple[int, str, str, m.Place]]) -> None:
@@ -145,6 +159,26 @@ def _nginx(facts: m.Facts, to_unit: dict[str, str]) -> list[tuple[int, str, str,
             host = re.sub(r"^\w+://", "", one.value).split("/")[0].split(":")[0]
             if host in upstreams:
                 found.append((rank(COMPOSE, ""), upstreams[host], location[0], location[1]))
+    return found
+
+
+def _caddy(repo: Repo, to_unit: dict[str, str]) -> list[tuple[int, str, str, m.Place]]:
+    """What a Caddyfile proxies: by a path in the directive, or by that of the block around it."""
+    found: list[tuple[int, str, str, m.Place]] = []
+    for file in repo.files:
+        if not file.rsplit("/", 1)[-1].startswith("Caddyfile") or is_auxiliary(file):
+            continue
+        around = ""
+        for number, line in enumerate((repo.read(file) or "").split("\n"), start=1):
+            block = _CADDY_BLOCK.match(line)
+            proxied = _CADDY.match(line)
+            if block:
+                around = block[1]
+            elif proxied and proxied[2] in to_unit:
+                path = proxied[1] or around or "/"
+                found.append((rank(COMPOSE, ""), to_unit[proxied[2]], path, m.Place(file, number)))
+            if line.strip() == "}":
+                around = ""
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
-from trimtab.audit.adopt.model import SOURCE, Seen
+from trimtab.audit.adopt.model import SOURCE, Seen, line_naming
 from trimtab.audit.adopt.units import Unit
 from trimtab.audit.facts import model as m
 from trimtab.repo import Repo
@@ -26,7 +26,7 @@ _ASKED = re.compile(
 )
 _ASKING = re.compile(
     r"(?:^|/)(?:scripts?|load-?tests?|k6|locust\w*|tools|smoke|e2e|monitoring-scripts)/|(?:^|/)(?:test|check|verify|smoke|"
-    r"load|bench)[-_.][^/]*$|locustfile|instrumentation\.",
+    r"load|bench|demo)[-_.][^/]*$|locustfile|instrumentation\.",
     re.IGNORECASE,
 )
 _METRICS = re.compile(r"[\"'`](/(?:[\w-]{1,40}/)?metrics/?)[\"'`]")
@@ -43,6 +43,11 @@ _EXPORTERS = frozenset(
         "fastify-metrics",
     }
 )
+
+
+def by_tool(path: str) -> bool:
+    """Whether a file is of a script or a test, rather than of the program."""
+    return bool(_ASKING.search(path))
 
 
 class Sources:
@@ -63,7 +68,7 @@ class Sources:
 
     def asks(self, route: m.Route) -> bool:
         """Whether a path stands in a file that only asks others for it."""
-        return bool(_ASKING.search(route.place.path))
+        return by_tool(route.place.path)
 
     def declares(self, route: m.Route) -> bool:
         """Whether a path is declared as a route where it stands."""
@@ -98,4 +103,5 @@ class Sources:
         library = next(iter(sorted(_EXPORTERS & package.dependencies)), None) if package and default else None
         if package is None or library is None:
             return None
-        return Seen(default, m.Place(package.path, 1), SOURCE + 5, f"({library})")
+        at = line_naming("\n".join(self._lines(package.path)).lower(), library) or 1
+        return Seen(default, m.Place(package.path, at), SOURCE + 5, f"({library})")

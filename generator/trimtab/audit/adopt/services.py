@@ -10,7 +10,7 @@ from trimtab.audit.adopt import database, scaling
 from trimtab.audit.adopt.cluster import Cluster, located
 from trimtab.audit.adopt.health import health, metrics
 from trimtab.audit.adopt.model import Node, conflict, shown
-from trimtab.audit.adopt.ports import Ports
+from trimtab.audit.adopt.ports import Ports, listened
 from trimtab.audit.adopt.routes import Routed
 from trimtab.audit.adopt.served import Sources
 from trimtab.audit.adopt.units import Unit
@@ -73,7 +73,7 @@ class Described:
         elif (
             unit.name not in self.routed.crowded
             and (self.routed.known or self.cluster.marked)
-            and self.clustered
+            and any(one.origin == "kubernetes" for one in unit.containers)
             and next(self.cluster.objects("Ingress", "Gateway", "HTTPRoute"), None) is not None
         ):
             node.put("route", False, "nothing routes here")
@@ -153,6 +153,9 @@ class Described:
             for name, (choice, word) in held.items():
                 remark = "; ".join(filter(None, [shown(choice.place) if choice.place else "", choice.why, word]))
                 node.at(key).put(name, typed(choice.value), remark, [conflict(name, choice)] if choice.others else [])
+        for read in listened(unit)[:1]:
+            number = self.ports.numbers[unit.name]
+            node.at("env").put(read.name, number, f"{shown(read.place)}; the port, which the source reads here")
         if variables.secrets:
             node.put("secrets", list(variables.secrets)).remarks = [shown(at) for at in variables.secrets.values()]
 

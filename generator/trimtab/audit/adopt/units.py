@@ -11,11 +11,12 @@ from typing import Any
 from trimtab.audit.adopt import foreign
 from trimtab.audit.adopt.cluster import place_environment, slug
 from trimtab.audit.adopt.joining import dockerfiles, images, is_helper, is_target, is_worker, joined, shares
-from trimtab.audit.adopt.model import IMAGE, SOURCE, Choice, Seen, choose, shown
+from trimtab.audit.adopt.model import IMAGE, SOURCE, Choice, Seen, choose, line_naming, shown
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts.frameworks import ECOSYSTEM, FRONTENDS, STATIC_FRONTENDS
+from trimtab.audit.facts.frameworks import ECOSYSTEM, FRONTENDS, SIGNALS, STATIC_FRONTENDS
 from trimtab.audit.facts.naming import environment_of, is_auxiliary
 from trimtab.audit.facts.products import DATASTORES
+from trimtab.audit.facts.services import tokens
 from trimtab.frameworks import Frameworks
 from trimtab.repo import Repo
 from trimtab.settings.checks import RESERVED
@@ -43,6 +44,7 @@ _PAGES = {
     "cra": ("public/index.html",),
     "react-router-spa": ("app",),
 }
+_COMMON = frozenset({"app", "web", "api", "server", "service", "the", "my", "backend", "frontend"})
 # Where a frontend says that it is files only.
 _ROUTER = "react-router.config."
 _NO_SERVER = re.compile(r"\bssr\s*:\s*false\b")
@@ -67,6 +69,11 @@ class Unit:
     comments: list[str] = field(default_factory=list)
 
     @property
+    def deployed(self) -> bool:
+        """Whether any file builds or runs it."""
+        return bool(self.service.containers or self.service.dockerfiles)
+
+    @property
     def static(self) -> bool:
         """Whether it serves files only, from the web server that the template brings."""
         return bool(self.data.get("static"))
@@ -79,23 +86,28 @@ class Units:
     items: list[Unit] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     services: list[m.Service] = field(default_factory=list)  # all that was looked at
+    published: dict[str, str] = field(default_factory=dict)  # images of others, each with its place
 
 
-def find_units(facts: m.Facts, frameworks: Frameworks, texts: dict[str, str]) -> Units:
-    """The services of a repository that its own files build. `texts` are those of `sources_of`."""
-    finder = _Finder(facts, frameworks, texts)
+def find_units(facts: m.Facts, frameworks: Frameworks, texts: dict[str, str], named: str = "") -> Units:
+    """The services of a repository that its own files build. `texts` are those of `sources_of`, `named` is what the
+    repository is called.
+    """
+    finder = _Finder(facts, frameworks, texts, named)
     finder.run()
     return finder.found
 
 
 def sources_of(repo: Repo, facts: m.Facts) -> dict[str, str]:
-    """The files that tell one framework from another: the Dockerfiles, and settings of React Router."""
+    """The files that tell one framework from another: Dockerfiles, manifests, and settings of React Router."""
     settings = (path for path in repo.files if path.rsplit("/", 1)[-1].startswith(_ROUTER))
-    return {path: repo.read(path) or "" for path in (*(one.path for one in facts.dockerfiles), *settings)}
+    manifests = (one.path for one in facts.packages if one.frameworks or one.ecosystem == "go")
+    return {path: repo.read(path) or "" for path in (*(one.path for one in facts.dockerfiles), *manifests, *settings)}
 
 
 class _Finder:
-    def __init__(self, facts: m.Facts, frameworks: Frameworks, texts: dict[str, str]) -> None:
+    def __init__(self, facts: m.Facts, frameworks: Frameworks, texts: dict[str, str], named: str) -> None:
+        self.named = named
         self.facts = facts
         self.frameworks = frameworks
         self.texts = texts
@@ -115,6 +127,10 @@ class _Finder:
                 self._take(service)
         self._merge()
         self._say_loose()
+        if any(unit.deployed for unit in self.found.items):
+            for unit in self.found.items:
+                if not unit.deployed:
+                    unit.comments.append("no file builds or runs it: take it out if it is not deployed")
 
     def _is_test(self, container: m.Container) -> bool:
         return "test" in (container.environment, environment_of(container.name), environment_of(container.place.path))
@@ -226,6 +242,16 @@ class _Finder:
             return True
         return is_worker(service, self.services)
 
+    def _is_own(self, repository: str) -> bool:
+        """Whether an image that nothing here builds is of the same makers as the services, as far as its name tells."""
+        *owner, base = repository.lower().split("/")
+        if not owner:
+            return True
+        owners = {one.rpartition("/")[0].lower() for unit in self.found.items for one in images(unit.service)}
+        names = {self.named, *(one.name for one in self.facts.packages if not one.directory)}
+        words = frozenset().union(*(tokens(name) for name in names))
+        return "/".join(owner) in owners or bool(tokens(owner[-1]) & words) or bool(tokens(base) & words - _COMMON)
+
     def _around(self, service: m.Service) -> m.Service | None:
         """A service within the folder of one that nothing builds or runs: the folder's manifest is the workspace's."""
         if service.containers or service.dockerfiles or service.root is None or service.package is None:
@@ -254,8 +280,11 @@ class _Finder:
                 continue
             names.add(service.name)
             unit = next((one for one in self.found.items if owned & images(one.service)), None)
+            if unit is None and not self._is_own(sorted(owned)[0]):
+                self.found.published[service.name] = _first(service)
+                continue
             if unit is None:
-                why = f"{sorted(owned)[0]} is built nowhere in this repository"
+                why = f"its image, {sorted(owned)[0]}, is built nowhere in this repository"
             elif all(one.job for one in service.containers):
                 why = f"a job on the image of {unit.name}, and Trimtab runs no jobs but migrations"
             else:
@@ -267,7 +296,7 @@ class _Finder:
         package = service.package
         if package is not None and service.framework and self._serves(service):
             name = LIBRARIES.get(service.framework, self._variant(service))
-            seen.append(Seen(name, m.Place(package.path, 1), SOURCE))
+            seen.append(Seen(name, self._stated(package, service.framework), SOURCE))
         elif (
             package is not None
             and package.ecosystem == "go"
@@ -290,6 +319,14 @@ class _Finder:
         if choice is not None and choice.place is not None and choice.place.path.endswith(_MANIFESTS):
             return Choice(choice.value, choice.place)  # an image that builds a frontend on the way is no conflict
         return choice
+
+    def _stated(self, package: m.Package, framework: str) -> m.Place:
+        """The line of a manifest that names the dependency which means a framework."""
+        names = next((names for one, _, names in SIGNALS if one == framework), ())
+        text = self.texts.get(package.path, "").lower()
+        spelt = [f'"{name}":' for name in names] + list(names)  # as a key of package.json first
+        line = next((found for name in spelt if (found := line_naming(text, name))), 1)
+        return m.Place(package.path, line)
 
     def _variant(self, service: m.Service) -> str:
         """The framework, by what its own configuration says where one manifest stands for two of ours."""

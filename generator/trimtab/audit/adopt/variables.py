@@ -10,6 +10,7 @@ from trimtab.audit.adopt.cluster import Cluster
 from trimtab.audit.adopt.gathering import EXAMPLE, LOCAL, SHARED, Gatherer, Var, label_of
 from trimtab.audit.adopt.model import CLUSTER, Choice, Seen, brief_list, choose, kind_of, shown
 from trimtab.audit.adopt.secrecy import is_name, only_switches
+from trimtab.audit.adopt.served import by_tool
 from trimtab.audit.adopt.units import Unit
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.text import urls
@@ -23,6 +24,26 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _STORE_URLS = {"DATABASE_URL": "postgres", "REDIS_URL": "redis"}
 _SCHEMES = {"postgres": "postgres", "postgresql": "postgres", "redis": "redis", "rediss": "redis"}
 MAX_VALUE = 2000
+_DRIVERS = {
+    "postgres": frozenset(
+        {"pg", "postgres", "psycopg", "psycopg2", "psycopg2-binary", "asyncpg", "tokio-postgres", "deadpool-postgres"}
+        | {"postgrex", "postgresql", "npgsql", "npgsql.entityframeworkcore.postgresql", "gorm.io/driver/postgres"}
+        | {"github.com/lib/pq", "github.com/jackc/pgx", "r2d2-postgres", "diesel-async"}
+    ),
+    "redis": frozenset(
+        {"redis", "ioredis", "fred", "bb8-redis", "deadpool-redis", "hiredis", "stackexchange.redis", "redix"}
+        | {"github.com/redis/go-redis", "github.com/go-redis/redis", "github.com/gomodule/redigo", "bullmq"}
+    ),
+}
+# Libraries that speak to PostgreSQL among others.
+_DRIVERS_OF_SEVERAL = frozenset(
+    {"diesel", "sqlx", "sqlalchemy", "sqlmodel", "@prisma/client", "prisma", "typeorm", "knex"}
+)
+# Values that say that it is a developer's machine that they are for.
+_DEVELOPS = re.compile(
+    r"(?:\w{0,40}_)?DEBUG(?:_\w{0,40})?=(?i:true|1|yes|on)"
+    r"|(?:\w{0,40}_)?(?:ENV|ENVIRONMENT|MODE|TIER|STAGE)=(?i:dev|develop|development|local)"
+)
 # Kinds of what is left out, each with what to say of it, in this order.
 _SAID = {
     "pooled": "read by other services only, so left out here",
@@ -31,6 +52,7 @@ _SAID = {
     "stand-in": "only stand-ins were found, so left out",
     "valueless": "named without a value, so left out",
     "local": "addresses of one machine, so set for `local` only",
+    "built": "set for development only, while a build holds one value for every environment, so left out",
     "browser": "left out, since every visitor could read these secrets",
     "static": "left out, since static files read no variables but",
     "store": "Redis asks for its password from now on, so its URLs are secrets",
@@ -65,7 +87,7 @@ class Variables:
             held = self.notes.get(kind)
             if held:
                 text = what + (f" {prefix}*" if kind == "static" else "")
-                found.append(f"{text}: {brief_list([f'{name} ({shown(at)})' for name, at in held.items()], 8)}")
+                found.append(f"{text}: {brief_list([f'{name} ({shown(at)})' for name, at in held.items()], 5)}")
         return found
 
 
@@ -117,7 +139,7 @@ class Reader:
         self._by_value(unit, result, seen, stores)
         for read in unit.service.reads:
             target = _STORE_URLS.get(ALIASES.get(read.name, read.name))
-            if target in stores:
+            if target in stores or (target and not unit.static and drives(unit, target, self.facts)):
                 result.stores.setdefault(str(target), read.place)
         for container in () if unit.static else unit.containers:
             for name, place in container.depends_on:
@@ -263,10 +285,20 @@ class Reader:
             if looks_secret(read.name) and not unit.static:
                 if read.required:
                     result.secrets.setdefault(new, read.place)
-                else:
+                elif not by_tool(read.place.path):
                     result.note("unset secrets", read.name, read.place)
-            elif read.required:
+            elif read.required and not by_tool(read.place.path):
                 result.note("unset", read.name, read.place)
+
+
+def drives(unit: Unit, store: str, facts: m.Facts) -> bool:
+    """Whether a service that reads a datastore's URL has the library that speaks to it."""
+    package = unit.service.package
+    if package is None:
+        return False
+    several = not any(one.role in ("mysql", "mariadb", "mongodb") for one in facts.services)
+    names = _DRIVERS[store] | (_DRIVERS_OF_SEVERAL if store == "postgres" and several else frozenset())
+    return any(name in names or name.split("/v", 1)[0] in names for name in package.dependencies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +321,7 @@ class _Value:
         by_label = self._by_label()
         base = self._base(by_label)
         if base is None:
-            if not all(var.label == "test" for var in self.found):
+            if not all(var.label == "test" or var.name.startswith("TEST_") for var in self.found):
                 self.result.note("valueless", self.name, self.found[0].place)
             return
         choice = choose(by_label[base])
@@ -305,17 +337,21 @@ class _Value:
         """The values by environment, each as it is to be from now on, with a word on what it was."""
         by_label: dict[str, list[Seen]] = {}
         for var in self.found:
-            if var.value is None or "${" in var.value or len(var.value) > MAX_VALUE or var.label == "test":
+            if var.value is None or "${" in var.value or len(var.value) > MAX_VALUE:
+                continue
+            if var.label == "test" or var.name.startswith("TEST_"):
                 continue
             read = self.reader.in_browsers(var.value) if self.public else self.reader.adapted(self.name, var.value)
-            label = LOCAL if self._is_local(read[0]) else var.label
-            by_label.setdefault(label, []).append(Seen(read[0], var.place, var.rank, read[1]))
+            label = LOCAL if self._is_local(read[0], var) else var.label
+            by_label.setdefault(label, []).append(Seen(read[0], var.place, var.rank, read[1] or var.via))
         return by_label
 
-    def _is_local(self, value: str) -> bool:
-        """Whether a value names a developer's machine, though it runs elsewhere, too."""
-        reader = self.reader
-        return not self.public and reader.remote and not reader.cluster.marked and is_local(self.name, value)
+    def _is_local(self, value: str, var: Var | None = None) -> bool:
+        """Whether a value names a developer's machine, or says that it is for development, though it runs elsewhere."""
+        if self.public or not self.reader.remote or self.reader.cluster.marked:
+            return False
+        shared = var is not None and var.label in (SHARED, EXAMPLE) and kind_of(var.rank) > kind_of(CLUSTER)
+        return is_local(self.name, value) or (shared and bool(_DEVELOPS.fullmatch(f"{self.name}={value}")))
 
     def _base(self, by_label: dict[str, list[Seen]]) -> str | None:
         """The environment whose value is every environment's that has no own."""
@@ -336,18 +372,20 @@ class _Value:
             return True
         if base != LOCAL:
             return False
-        local = self._is_local(str(choice.value))
+        local = self._is_local(str(choice.value)) or bool(_DEVELOPS.fullmatch(f"{self.name}={choice.value}"))
         lacking = self.reader.has_base(self.unit) and all(one.development for one in self.found if one.label == LOCAL)
-        if local or lacking:
+        if lacking and self.public and not (self.unit.data.get("public") or {}).get("runtime"):
+            self.result.note("built", self.name, choice.place)
+        elif local or lacking:
             self.result.overrides.setdefault((LOCAL, self.public), {})[self.name] = choice
-            if local:
+            if self._is_local(str(choice.value)):
                 self.result.note("local", self.name, choice.place)
         return local or lacking
 
     def _built(self, base: str, choice: Choice, by_label: dict[str, list[Seen]]) -> Choice:
         """The value that a build fixes for every environment, and the others that production might have."""
         labels = [label for label in [base, *by_label] if label not in (LOCAL, EXAMPLE)]
-        every = choose([one for label in labels for one in by_label[label] if not one.why])
+        every = choose([one for label in labels for one in by_label[label] if not one.why.startswith("was ")])
         others = tuple(one for one in (every.others if every else ()) if one[0] != choice.value)
         if others:
             self.result.comments.append(f"{self.name} has several values, and a build holds one for every environment")

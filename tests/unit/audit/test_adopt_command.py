@@ -44,7 +44,7 @@ def test_it_prints_settings_and_says_what_would_be_replaced(app: Typer, shop: Pa
     ran = CliRunner().invoke(app, ["adopt", str(shop)])
     assert ran.exit_code == 0
     parse_settings(ran.stdout.encode(), Frameworks(ROOT))
-    assert "docker-compose.yml -> docker-compose.yml" in ran.stderr
+    assert "replaced where they stand:\n  docker-compose.yml\n" in ran.stderr
     assert sorted(p.name for p in shop.iterdir()) == ["api", "docker-compose.yml"]
 
 
@@ -99,3 +99,12 @@ def test_an_adopted_repository_is_not_adopted_again(shop: Path) -> None:
     with pytest.raises(TrimtabError, match=r"trimtab\.yml: there is one already"):
         write_generated(shop, {"trimtab.yml": File(b"other\n"), "new": File(b"generated\n")})
     assert not (shop / "new").exists()
+
+
+def test_a_file_that_is_left_alone_is_not_said_to_be_replaced(app: Typer, shop: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(shop)], check=True)
+    ran = CliRunner().invoke(app, ["adopt", str(shop), "--generate"])
+    assert ran.exit_code == 0
+    assert "left alone:\n  docker-compose.yml (not committed, or changed since)\n" in ran.stderr
+    assert "replaced where they stand" not in ran.stderr
+    assert (shop / "docker-compose.yml").read_text() == COMPOSE

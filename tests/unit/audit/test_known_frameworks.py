@@ -7,7 +7,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.unit.audit.test_adopt import propose
-from trimtab.audit.adopt.units import LIBRARIES
+from trimtab.audit.adopt.stacks import LIBRARIES
 from trimtab.audit.facts.frameworks import (
     BUILD_TIME_PREFIXES,
     ECOSYSTEM,

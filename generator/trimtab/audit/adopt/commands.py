@@ -47,8 +47,11 @@ def adopt_command(
     if generate:
         complete(directory)
     proposal = propose(directory, Frameworks(template_root()))
+    made = rendered(proposal.raw)
+    replaced = set(made)
     if generate:
-        done = write_generated(directory, rendered(proposal.raw))
+        done = write_generated(directory, made)
+        replaced -= {path for path, _ in done.kept}
         typer.echo(f"{len(done.written)} files written to {directory}")
         _tell("left alone", [f"{path} ({why})" for path, why in done.kept])
         if done.kept:
@@ -65,9 +68,10 @@ def adopt_command(
         sys.stdout.buffer.flush()
     _tell("not adopted", proposal.left_out)
     _tell("not read", proposal.unread)
+    _tell("replaced where they stand", [path for path, _ in proposal.replaced if path in replaced])
     _tell(
         "replaced by generated files, so remove them once those serve you",
-        [f"{path} -> {by}" for path, by in proposal.replaced],
+        [f"{path} -> {by}" for path, by in proposal.replaced if path not in made],
     )
 
 

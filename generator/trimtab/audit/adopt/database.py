@@ -37,6 +37,24 @@ _LAYOUTS = {
 }
 
 
+# Libraries that speak to each datastore.
+_DRIVERS = {
+    "postgres": frozenset(
+        {"pg", "postgres", "psycopg", "psycopg2", "psycopg2-binary", "asyncpg", "tokio-postgres", "deadpool-postgres"}
+        | {"postgrex", "postgresql", "npgsql", "npgsql.entityframeworkcore.postgresql", "gorm.io/driver/postgres"}
+        | {"github.com/lib/pq", "github.com/jackc/pgx", "r2d2-postgres", "diesel-async"}
+    ),
+    "redis": frozenset(
+        {"redis", "ioredis", "fred", "bb8-redis", "deadpool-redis", "hiredis", "stackexchange.redis", "redix"}
+        | {"github.com/redis/go-redis", "github.com/go-redis/redis", "github.com/gomodule/redigo", "bullmq"}
+    ),
+}
+# Libraries that speak to PostgreSQL among others.
+_DRIVERS_OF_SEVERAL = frozenset(
+    {"diesel", "sqlx", "sqlalchemy", "sqlmodel", "@prisma/client", "prisma", "typeorm", "knex"}
+)
+
+
 @dataclass(slots=True)
 class Migrating:
     """How a service changes its schema."""
@@ -47,36 +65,56 @@ class Migrating:
     comments: list[str] = field(default_factory=list)
 
 
+def drives(unit: Unit, store: str, facts: m.Facts) -> bool:
+    """Whether a service that reads a datastore's URL has the library that speaks to it."""
+    package = unit.service.package
+    if package is None:
+        return False
+    several = not any(one.role in ("mysql", "mariadb", "mongodb") for one in facts.services)
+    names = _DRIVERS[store] | (_DRIVERS_OF_SEVERAL if store == "postgres" and several else frozenset())
+    return any(name in names or name.split("/v", 1)[0] in names for name in package.dependencies)
+
+
 def version(facts: m.Facts, store: str) -> tuple[Choice | None, list[str]]:
     """The version of a datastore by the tags of its images, and what was not taken of them."""
-    kinds = {"kubernetes": CLUSTER, "image": COMPOSE, "ci": PIPELINE}
     seen: list[Seen] = []
     untold: dict[str, list[m.Place]] = {}
     richer: dict[str, list[m.Place]] = {}
-    stated: set[m.Place] = set()
-    for one in facts.versions:
-        if one.product == store and one.kind in kinds and one.environment != "test":
-            number = re.match(r"(?:v|pg)?(\d+(?:\.\d+)*)", one.text)
-            if number:
-                stated.add(one.place)
-                seen.append(Seen(number[1], one.place, rank(kinds[one.kind], one.environment)))
-            elif one.text in ("latest", "alpine"):
-                untold.setdefault(f"{store}:{one.text}", []).append(one.place)
-    for container in facts.containers:
-        image = container.image
-        role = datastore_of(image.repository) if image else ""
-        if image is None or store_of(role) != store or image.base == store:
+    kinds: dict[m.Place, int] = {}
+    for image, kind, environment in _run(facts, store):
+        kinds[image.place] = kind
+        if image.base == store:
             continue
         richer.setdefault(image.repository, []).append(image.place)
-        tagged = _tagged(image) if role == store and image.place not in stated else None
-        if tagged and container.environment != "test":
-            kind = CLUSTER if container.origin == "kubernetes" else COMPOSE
-            seen.append(Seen(tagged, image.place, rank(kind, container.environment)))
+        tagged = _tagged(image) if datastore_of(image.repository) == store and environment != "test" else None
+        if tagged:
+            seen.append(Seen(tagged, image.place, rank(kind, environment)))
+    adding = {place for places in richer.values() for place in places}
+    for one in facts.versions:
+        if one.product != store or one.kind not in ("image", "ci") or one.environment == "test" or one.place in adding:
+            continue
+        number = re.match(r"v?(\d+(?:\.\d+)*)", one.text)
+        if number:
+            kind = PIPELINE if one.kind == "ci" else kinds.get(one.place, COMPOSE)
+            seen.append(Seen(number[1], one.place, rank(kind, one.environment)))
+        elif one.text in ("latest", "alpine"):
+            untold.setdefault(f"{store}:{one.text}", []).append(one.place)
     notes = [f"{name} at {_places(places)} says no version" for name, places in untold.items()]
     for name, places in richer.items():
         what = f"the plain {store} image, without what it adds" if datastore_of(name) == store else store
         notes.append(f"{name} at {_places(places)} becomes {what}")
     return choose(seen), notes
+
+
+def _run(facts: m.Facts, store: str) -> Iterator[tuple[m.Image, int, m.Environment]]:
+    """The images that run as a datastore, each with the kind of the file that runs it and its environment. Jobs and
+    init containers run one for its client, which tells less.
+    """
+    for container in facts.containers:
+        if container.image and store_of(datastore_of(container.image.repository)) == store:
+            kind = CLUSTER if container.origin == "kubernetes" else COMPOSE
+            client = container.job or container.init
+            yield container.image, PIPELINE if client else kind, container.environment
 
 
 def _tagged(image: m.Image) -> str | None:

@@ -55,7 +55,7 @@ def joined(facts: m.Facts) -> Joined:
     """The services of a repository, each program once."""
     result = Joined([])
     apart = [_without_foreign_source(one, result) for one in facts.services]
-    result.services = _with_named_folders(apart)
+    result.services = _with_copied_source(_with_named_folders(apart))
     _with_workloads(result)
     _with_dockerfiles(result, facts)
     _with_instances(result)
@@ -84,8 +84,13 @@ def is_helper(service: m.Service, services: list[m.Service]) -> bool:
     if all(one.job or is_target(one, "migrate") for one in service.containers):
         return True
     quiet = not any(one.ports for one in service.containers)
-    runs = any(migration_of(m.Command(one.command, one.place, "compose")) for one in service.containers if one.command)
-    return quiet and (runs or bool(_HELPER.search(service.name)))
+    return quiet and migrates(service.name, list(service.containers))
+
+
+def migrates(name: str, containers: list[m.Container]) -> bool:
+    """Whether a name, or a command of some containers, is that of preparing a database."""
+    runs = any(migration_of(m.Command(one.command, one.place, "compose")) for one in containers if one.command)
+    return runs or bool(_HELPER.search(name)) or bool(tokens(name) & {"migrate", "migration", "migrations", "migrator"})
 
 
 def shares(one: m.Service, other: m.Service) -> bool:
@@ -154,6 +159,33 @@ def _with_named_folders(services: list[m.Service]) -> list[m.Service]:
             if len(named) == 1:
                 pairs.append((named[0], one))
     return _paired(services, pairs)
+
+
+def _with_copied_source(services: list[m.Service]) -> list[m.Service]:
+    """The services, each image that copies from the folder of one server with that folder: nothing else runs it, but
+    perhaps jobs.
+    """
+    found = list(services)
+    for index, guest in enumerate(services):
+        if guest.package is not None or guest.role in DATASTORES or all(one.job for one in guest.containers):
+            continue
+        sources = [source.removeprefix("./") for one in guest.dockerfiles for source, _ in one.copies]
+        homes = [
+            (at, one)
+            for at, one in enumerate(found)
+            if one.root
+            and one.framework
+            and one.framework not in FRONTENDS
+            and all(held.job for held in one.containers)
+            and any(f"{source}/".startswith(f"{one.root}/") for source in sources)
+        ]
+        if len(homes) == 1:
+            at, home = homes[0]
+            found[index] = replace(
+                home, name=guest.name, containers=guest.containers, dockerfiles=guest.dockerfiles, role=guest.role
+            )
+            found[at] = replace(home, root=None, package=None, framework="", binds=(), routes=(), reads=())
+    return [one for one in found if one.root is not None or one.containers or one.dockerfiles]
 
 
 def _is_loose(service: m.Service) -> bool:

@@ -17,8 +17,9 @@ from trimtab.audit.adopt.model import Node, brief
 from trimtab.audit.adopt.platform import Environments
 from trimtab.audit.adopt.served import Sources
 from trimtab.audit.adopt.services import Described
+from trimtab.audit.adopt.stacks import sources_of
 from trimtab.audit.adopt.superseded import superseded
-from trimtab.audit.adopt.units import find_units, sources_of
+from trimtab.audit.adopt.units import find_units
 from trimtab.audit.adopt.variables import Reader
 from trimtab.audit.adopt.write import Lines, render
 from trimtab.audit.facts.collect import collect
@@ -80,7 +81,8 @@ class _Proposer:
             self.left_out += foreign.published(self.facts, {one.service.name for one in self.units}, found.published)
             self.left_out += foreign.orphans(self.facts, found.services)
         if not self.units:
-            reasons = "; ".join(self.left_out[:3])
+            unread = [f"{one.path} could not be read: {one.reason}" for one in self.repo.unread]
+            reasons = "; ".join([*self.left_out, *unread][:3])
             raise NothingFoundError(
                 f"no service was found that can be adopted{': ' + reasons if reasons else ''}",
                 "`trimtab frameworks` lists what Trimtab knows; `trimtab init` starts from a few questions",

@@ -21,7 +21,7 @@ _CREDENTIALS = re.compile(
     r"|(?i:(?:^|[?&;,\s\"'])(?:password|passwd|pwd|secret|token|api_?key|access_?key|sig|signature|accountkey"
     r"|sharedaccesskey|client_secret|user_?pass)[\"']?\s{0,3}[=:]\s{0,3}[\"']?[^\s\"';&,]{3,})"
     r"|(?i:\b(?:bearer|basic)\s+[A-Za-z0-9+/_.=-]{8,})"
-    r"|\beyJ[\w-]{8,}\.[\w-]{4,}"  # a JSON web token
+    r"|(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}"  # a JSON web token
     r"|-----BEGIN "
     r"|hooks\.slack\.com/(?:services|workflows)/|discord(?:app)?\.com/api/webhooks/|\.webhook\.office\.com/"
 )

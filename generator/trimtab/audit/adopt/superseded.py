@@ -146,6 +146,11 @@ def _within(path: str, mount: m.Mount) -> bool:
     return not mount.named and (path == mount.source or path.startswith(mount.source.rstrip("/") + "/"))
 
 
+def _generated(folder: str) -> bool:
+    """Whether generated files may stand in a folder, beside those that they replace."""
+    return folder.split("/", maxsplit=1)[0] in ("k8s", "infrastructure", "docs", "env", ".github")
+
+
 def _folded(found: dict[str, str], facts: m.Facts) -> list[tuple[str, str]]:
     """The files, with a whole folder in one line where everything in it is replaced by one thing."""
     inside: dict[str, set[str]] = {}
@@ -158,7 +163,7 @@ def _folded(found: dict[str, str], facts: m.Facts) -> list[tuple[str, str]]:
     for folder, files in sorted(inside.items()):
         targets = {found.get(path, "") for path in files}
         nested = any(folder.startswith(f"{outer}/") for outer in whole)
-        if len(files) > 2 and len(targets) == 1 and targets != {""} and not nested:
+        if len(files) > 2 and len(targets) == 1 and targets != {""} and not nested and not _generated(folder):
             whole.setdefault(folder, targets.pop())
     result = [(f"{folder}/", by) for folder, by in whole.items()]
     for path, by in found.items():

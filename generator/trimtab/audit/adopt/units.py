@@ -1,4 +1,4 @@
-"""Which services can be adopted, and as what: the framework by manifest or Dockerfile, the folder, the name."""
+"""Which services can be adopted, and as what: the program, the folder, the name."""
 
 from __future__ import annotations
 
@@ -10,24 +10,19 @@ from typing import Any
 
 from trimtab.audit.adopt import foreign
 from trimtab.audit.adopt.cluster import place_environment, slug
-from trimtab.audit.adopt.joining import dockerfiles, images, is_helper, is_target, is_worker, joined, shares
-from trimtab.audit.adopt.model import IMAGE, SOURCE, Choice, Seen, choose, line_naming, shown
+from trimtab.audit.adopt.joining import dockerfiles, images, is_helper, is_target, is_worker, joined, migrates, shares
+from trimtab.audit.adopt.model import Choice, shown
+from trimtab.audit.adopt.stacks import Stacks
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts.frameworks import ECOSYSTEM, FRONTENDS, SIGNALS, STATIC_FRONTENDS
+from trimtab.audit.facts.frameworks import ECOSYSTEM, FRONTENDS, STATIC_FRONTENDS
 from trimtab.audit.facts.naming import environment_of, is_auxiliary
 from trimtab.audit.facts.products import DATASTORES
 from trimtab.audit.facts.services import tokens
 from trimtab.frameworks import Frameworks
-from trimtab.repo import Repo
 from trimtab.settings.checks import RESERVED
 
 # Frameworks whose images are built and run exactly as those of another: nothing in them depends on which it is.
-LIBRARIES = {"gin": "go", "echo": "go", "chi": "go", "fiber": "go"}  # of a language whose one folder serves them all
 ALIKE = {"axum": "actix", "warp": "actix", "koa": "express", "hono": "express"}
-_MANIFESTS = (
-    "package.json", "Cargo.toml", "pyproject.toml", ".txt", "Pipfile", "setup.py", "setup.cfg", "Gemfile",
-    "composer.json", ".csproj", "mix.exs",
-)  # fmt: skip
 _LANGUAGES = {"cargo": "rust"}
 _ENTRIES = {
     "cargo": ("src/main.rs", "src/bin"),
@@ -45,13 +40,7 @@ _PAGES = {
     "react-router-spa": ("app",),
 }
 _COMMON = frozenset({"app", "web", "api", "server", "service", "the", "my", "backend", "frontend"})
-# Where a frontend says that it is files only.
-_ROUTER = "react-router.config."
-_NO_SERVER = re.compile(r"\bssr\s*:\s*false\b")
 _FOLDER = re.compile(r"\.|[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
-_DESCRIPTION = re.compile(
-    r"""org\.opencontainers\.image\.description=["']?(.{1,200}?) (?:service|frontend|backend) of """
-)
 
 
 @dataclass(slots=True)
@@ -98,20 +87,13 @@ def find_units(facts: m.Facts, frameworks: Frameworks, texts: dict[str, str], na
     return finder.found
 
 
-def sources_of(repo: Repo, facts: m.Facts) -> dict[str, str]:
-    """The files that tell one framework from another: Dockerfiles, manifests, and settings of React Router."""
-    settings = (path for path in repo.files if path.rsplit("/", 1)[-1].startswith(_ROUTER))
-    manifests = (one.path for one in facts.packages if one.frameworks or one.ecosystem == "go")
-    return {path: repo.read(path) or "" for path in (*(one.path for one in facts.dockerfiles), *manifests, *settings)}
-
-
 class _Finder:
     def __init__(self, facts: m.Facts, frameworks: Frameworks, texts: dict[str, str], named: str) -> None:
         self.named = named
         self.facts = facts
         self.frameworks = frameworks
         self.texts = texts
-        self.titles = {frameworks[name]["title"]: name for name in frameworks.names}
+        self.stacks = Stacks(facts, frameworks, texts)
         self.found = Units()
         self.joined = joined(facts)
         self.services = self.joined.services
@@ -186,7 +168,7 @@ class _Finder:
                 f"{service.name} ({where}): nothing builds or runs it, and {around.name} lies in its folder"
             )
             return
-        framework = self._framework(service)
+        framework = self.stacks.framework(service)
         if service.containers:
             self.seen.add(slug(service.name))
         if framework is None:
@@ -225,6 +207,21 @@ class _Finder:
             self.found.left_out.append(f"{label}: it listens on no port, and Trimtab has no workers yet")
             return
         self.found.items.append(unit)
+        self._jobs(unit)
+
+    def _jobs(self, unit: Unit) -> None:
+        """Name the jobs on a service's image: those that migrate are done by `migrations`, others are left out."""
+        held = {one.workload or one.name: one for one in unit.service.containers if one.job and not self._is_test(one)}
+        others = []
+        for name, one in held.items():
+            if migrates(name, [one]):
+                unit.helpers.append(name)
+            else:
+                others.append(f"{name} ({shown(one.place)})")
+        if others:
+            what = "a job" if len(others) == 1 else "jobs"
+            why = f"{what} on the image of {unit.name}, and Trimtab runs no jobs but migrations"
+            self.found.left_out.append(f"{', '.join(others)}: {why}")
 
     def _unused(self, path: str) -> bool:
         """Whether a file of patches belongs to no environment, and no kustomization names it."""
@@ -280,80 +277,19 @@ class _Finder:
                 continue
             names.add(service.name)
             unit = next((one for one in self.found.items if owned & images(one.service)), None)
+            jobs = all(one.job for one in service.containers)
             if unit is None and not self._is_own(sorted(owned)[0]):
                 self.found.published[service.name] = _first(service)
                 continue
-            if unit is None:
+            if unit is None and jobs:
+                why = "a job, and Trimtab runs no jobs but migrations"
+            elif unit is None:
                 why = f"its image, {sorted(owned)[0]}, is built nowhere in this repository"
-            elif all(one.job for one in service.containers):
+            elif jobs:
                 why = f"a job on the image of {unit.name}, and Trimtab runs no jobs but migrations"
             else:
                 why = f"it runs the image of {unit.name} beside it, on no port of its own; Trimtab has no workers yet"
             self.found.left_out.append(f"{service.name} ({_first(service)}): {why}")
-
-    def _framework(self, service: m.Service) -> Choice | None:
-        seen: list[Seen] = []
-        package = service.package
-        if package is not None and service.framework and self._serves(service):
-            name = LIBRARIES.get(service.framework, self._variant(service))
-            seen.append(Seen(name, self._stated(package, service.framework), SOURCE))
-        elif (
-            package is not None
-            and package.ecosystem == "go"
-            and "go" in self.frameworks
-            and (service.binds or service.routes)
-        ):
-            seen.append(Seen("go", m.Place(package.path, 1), SOURCE))
-        for dockerfile in service.dockerfiles:
-            for line, text in enumerate(self.texts.get(dockerfile.path, "").split("\n"), start=1):
-                match = _DESCRIPTION.search(text)
-                title = match[1].strip() if match else ""
-                known = max((known for known in self.titles if title.startswith(known)), key=len, default="")
-                named = self.titles.get(known)
-                if named:
-                    seen.append(Seen(named, m.Place(dockerfile.path, line), IMAGE))
-            seen += [Seen(name, place, IMAGE + 1) for name, place in dockerfile.frameworks]
-        if not seen:
-            seen = self._members(service)
-        choice = choose(seen)
-        if choice is not None and choice.place is not None and choice.place.path.endswith(_MANIFESTS):
-            return Choice(choice.value, choice.place)  # an image that builds a frontend on the way is no conflict
-        return choice
-
-    def _stated(self, package: m.Package, framework: str) -> m.Place:
-        """The line of a manifest that names the dependency which means a framework."""
-        names = next((names for one, _, names in SIGNALS if one == framework), ())
-        text = self.texts.get(package.path, "").lower()
-        spelt = [f'"{name}":' for name in names] + list(names)  # as a key of package.json first
-        line = next((found for name in spelt if (found := line_naming(text, name))), 1)
-        return m.Place(package.path, line)
-
-    def _variant(self, service: m.Service) -> str:
-        """The framework, by what its own configuration says where one manifest stands for two of ours."""
-        root = f"{service.root}/" if service.root else ""
-        settings = [text for path, text in self.texts.items() if path.startswith(root + _ROUTER)]
-        if service.framework == "react-router" and any(_NO_SERVER.search(text) for text in settings):
-            return "react-router-spa"
-        return service.framework
-
-    def _serves(self, service: m.Service) -> bool:
-        """Whether a framework of static files has the page that it begins with; as a mere tool it has none."""
-        if service.framework != "vite":
-            return True
-        return self.facts.exists(f"{service.root}/index.html" if service.root else "index.html")
-
-    def _members(self, service: m.Service) -> list[Seen]:
-        """The framework of the one program in a workspace, where its root names none."""
-        root = f"{service.root}/" if service.root else ""
-        found = [
-            Seen(one.frameworks[0], m.Place(one.path, 1), SOURCE, "(of the workspace)")
-            for one in self.facts.packages
-            if one.frameworks
-            and one.directory.startswith(root)
-            and service.root is not None
-            and ECOSYSTEM.get(one.frameworks[0]) == "cargo"
-        ]
-        return found if len({one.value for one in found}) == 1 else []
 
     def _path(self, service: m.Service) -> Choice:
         if service.package is not None and service.root is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from trimtab.audit.adopt.addresses import STORES, Addresses, is_local, is_stand_in
 from trimtab.audit.adopt.cluster import Cluster
+from trimtab.audit.adopt.database import drives
 from trimtab.audit.adopt.gathering import EXAMPLE, LOCAL, SHARED, Gatherer, Var, label_of
 from trimtab.audit.adopt.model import CLUSTER, Choice, Seen, brief_list, choose, kind_of, shown
 from trimtab.audit.adopt.secrecy import is_name, only_switches
@@ -24,21 +25,6 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _STORE_URLS = {"DATABASE_URL": "postgres", "REDIS_URL": "redis"}
 _SCHEMES = {"postgres": "postgres", "postgresql": "postgres", "redis": "redis", "rediss": "redis"}
 MAX_VALUE = 2000
-_DRIVERS = {
-    "postgres": frozenset(
-        {"pg", "postgres", "psycopg", "psycopg2", "psycopg2-binary", "asyncpg", "tokio-postgres", "deadpool-postgres"}
-        | {"postgrex", "postgresql", "npgsql", "npgsql.entityframeworkcore.postgresql", "gorm.io/driver/postgres"}
-        | {"github.com/lib/pq", "github.com/jackc/pgx", "r2d2-postgres", "diesel-async"}
-    ),
-    "redis": frozenset(
-        {"redis", "ioredis", "fred", "bb8-redis", "deadpool-redis", "hiredis", "stackexchange.redis", "redix"}
-        | {"github.com/redis/go-redis", "github.com/go-redis/redis", "github.com/gomodule/redigo", "bullmq"}
-    ),
-}
-# Libraries that speak to PostgreSQL among others.
-_DRIVERS_OF_SEVERAL = frozenset(
-    {"diesel", "sqlx", "sqlalchemy", "sqlmodel", "@prisma/client", "prisma", "typeorm", "knex"}
-)
 # Values that say that it is a developer's machine that they are for.
 _DEVELOPS = re.compile(
     r"(?:\w{0,40}_)?DEBUG(?:_\w{0,40})?=(?i:true|1|yes|on)"
@@ -291,16 +277,6 @@ class Reader:
                 result.note("unset", read.name, read.place)
 
 
-def drives(unit: Unit, store: str, facts: m.Facts) -> bool:
-    """Whether a service that reads a datastore's URL has the library that speaks to it."""
-    package = unit.service.package
-    if package is None:
-        return False
-    several = not any(one.role in ("mysql", "mariadb", "mongodb") for one in facts.services)
-    names = _DRIVERS[store] | (_DRIVERS_OF_SEVERAL if store == "postgres" and several else frozenset())
-    return any(name in names or name.split("/v", 1)[0] in names for name in package.dependencies)
-
-
 @dataclass(frozen=True, slots=True)
 class _Value:
     """One variable of one service that is no secret, with all that is known of it, on its way to its place."""
@@ -344,7 +320,17 @@ class _Value:
             read = self.reader.in_browsers(var.value) if self.public else self.reader.adapted(self.name, var.value)
             label = LOCAL if self._is_local(read[0], var) else var.label
             by_label.setdefault(label, []).append(Seen(read[0], var.place, var.rank, read[1] or var.via))
-        return by_label
+        return self._browsers(by_label) if self.public else by_label
+
+    @staticmethod
+    def _browsers(by_label: dict[str, list[Seen]]) -> dict[str, list[Seen]]:
+        """The values for browsers: where some are real addresses, those of one machine are for that alone."""
+        real = {label: [one for one in seen if not one.why.startswith("was ")] for label, seen in by_label.items()}
+        if not any(seen for label, seen in real.items() if label != LOCAL):
+            return by_label
+        found = {label: seen for label, seen in real.items() if seen and label != LOCAL}
+        local = [one for label, seen in by_label.items() for one in seen if one not in real[label] or label == LOCAL]
+        return {**found, LOCAL: local} if local else found
 
     def _is_local(self, value: str, var: Var | None = None) -> bool:
         """Whether a value names a developer's machine, or says that it is for development, though it runs elsewhere."""
@@ -373,7 +359,8 @@ class _Value:
         if base != LOCAL:
             return False
         local = self._is_local(str(choice.value)) or bool(_DEVELOPS.fullmatch(f"{self.name}={choice.value}"))
-        lacking = self.reader.has_base(self.unit) and all(one.development for one in self.found if one.label == LOCAL)
+        base_is_known = self.reader.remote or self.reader.has_base(self.unit)
+        lacking = base_is_known and all(one.development for one in self.found if one.label == LOCAL)
         if lacking and self.public and not (self.unit.data.get("public") or {}).get("runtime"):
             self.result.note("built", self.name, choice.place)
         elif local or lacking:

@@ -197,6 +197,10 @@ def test_hosts_certificates_and_routes_join(name: str, environment: str) -> None
     assert certificate["dnsNames"] == [e["host"]]
     issuer = one(name, environment, "Issuer", certificate["issuerRef"]["name"])
     assert ("staging" in issuer["spec"]["acme"]["server"]) == (e["tls"] == "letsencrypt-staging")
+    (solver,) = issuer["spec"]["acme"]["solvers"]
+    (way,) = solver["http01"].values()
+    assert way["serviceType"] == "ClusterIP"  # cert-manager's default is a NodePort
+    assert one(name, environment, "ResourceQuota", "platform")["spec"]["hard"]["services.nodeports"] == "0"
     routes: dict[str, str] = {}
     if project["delivery"]["ingress"] == "gateway":
         gateway = one(name, environment, "Gateway", project["name"])["spec"]

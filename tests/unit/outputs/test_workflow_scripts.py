@@ -362,6 +362,16 @@ def test_smoke_fails_on(tmp_path: Path, answers: str) -> None:
     assert done.stdout.count("::error::") == 1
 
 
+@pytest.mark.parametrize(("environment", "insecure"), [("staging", True), ("production", False)])
+def test_smoke_distrusts_no_authority_but_that_of_staging_certificates(
+    tmp_path: Path, environment: str, insecure: bool
+) -> None:
+    runner = Runner(tmp_path, "platform", {"ENVIRONMENT": environment, "SMOKE_SECONDS": "0"})
+    runner.fake("curl", "echo 200")
+    runner.run("smoke.sh")
+    assert {"--insecure" in call for call in runner.calls("curl")} == {insecure}
+
+
 def test_smoke_waits_for_a_gateway_that_is_still_coming_up(tmp_path: Path) -> None:
     runner = Runner(tmp_path, "platform", {"ENVIRONMENT": "staging", "SMOKE_SECONDS": "30"})
     runner.fake("curl", f"[[ -e {tmp_path}/up ]] && echo 200 || echo 503; touch {tmp_path}/up")

@@ -109,6 +109,23 @@ def test_alembic_failure_branches_and_lost_revisions(repository: Repository) -> 
     assert repository.report()["unknown"] == ["e5"]
 
 
+@needs("alembic", "sqlalchemy", "psycopg")
+def test_alembic_lets_the_application_go_back(repository: Repository) -> None:
+    """An undo runs the Job and the init containers of the version before on the schema of the version after."""
+    alembic(repository, USERS, INDEX, ("c3", "'b2'", "op.execute('CREATE TABLE later (id int)')"))
+    repository.up()
+    (repository.root / "backend/alembic/versions/c3.py").unlink()
+    repository.environment["MIGRATE_LOCK_TIMEOUT"] = "1"
+    done = repository.run("up", "wait", "verify")
+    assert done.returncode == 0, done.stderr
+    assert "ahead of this code" in done.stderr
+    report = json.loads(done.stdout)
+    assert [m["version"] for m in report["applied"]] == ["a1", "b2", "c3"]
+    assert (report["pending"], report["unknown"]) == ([], ["c3"])
+    repository.write("alembic/versions/broken.py", "raise ValueError")
+    assert repository.run("up").returncode != 0, "who cannot list its migrations is not behind, but broken"
+
+
 # --- Django, for real -------------------------------------------------------------------------------------
 
 SETTINGS = """
@@ -253,6 +270,20 @@ def test_golang_migrate_gets_an_url_without_the_password(repository: Repository)
     assert [m["version"] for m in report["applied"]] == ["1"]
     assert report["failed"] == ["2"]
     assert [m["version"] for m in report["pending"]] == ["3"]
+
+
+def test_golang_migrate_lets_the_application_go_back(repository: Repository) -> None:
+    # It refuses to go up from a version that it does not have: readUp, versionExists of migrate.go.
+    record = stand_in(repository, "golang-migrate")
+    repository.sql("CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)")
+    repository.sql("INSERT INTO schema_migrations VALUES (3, false)")
+    repository.write("migrations/1_a.up.sql", "SELECT 1;")
+    repository.write("migrations/2_b.up.sql", "SELECT 1;")
+    repository.environment["MIGRATE_LOCK_TIMEOUT"] = "1"
+    done = repository.run("up", "wait", "verify")
+    assert done.returncode == 0, done.stderr
+    assert not record.exists()
+    assert json.loads(done.stdout)["unknown"] == ["3"]
 
 
 def test_flyway_gets_everything_by_its_environment(repository: Repository) -> None:
@@ -401,3 +432,5 @@ def test_a_missing_program_fails_and_says_so(repository: Repository, tool: str) 
     done = repository.run("up")
     assert done.returncode == 1
     assert "no-such-program" in done.stderr
+    if tool in ("alembic", "django"):  # these are asked for the status, too
+        assert repository.run("status").returncode == 1

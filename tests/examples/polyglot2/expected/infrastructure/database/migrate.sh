@@ -13,7 +13,13 @@
 #   -s, --service NAME    which services/NAME.conf to use  [MIGRATE_SERVICE; the only one there is]
 #   -o, --output FILE     where the JSON report goes       [MIGRATE_REPORT; standard output]
 #
-# DATABASE_URL names the database. See docs/database.md for the other variables and for the report's schema.
+#   DATABASE_URL              postgresql://user:password@host:port/database
+#   MIGRATE_PATH              the service's folder, where it is not in the repository, such as /app
+#   MIGRATE_LOCK_TIMEOUT      seconds to wait for another runner, and for `wait`  [300]
+#   MIGRATE_CONNECT_TIMEOUT   seconds to wait for the database  [30]
+#   MIGRATE_SUMMARY           file to which the report is appended as Markdown
+#
+# status.schema.json is the schema of the report.
 # Exit codes: 0 done, 1 failed, 2 bad usage or settings, 75 try again (database away, or lock not freed in time).
 #
 # Needs bash 4.4, psql 14 and coreutils. The lock belongs to a session, so connect directly, not through a
@@ -216,10 +222,17 @@ pending_versions() {
   awk -F '\t' 'FILENAME == ARGV[1] { if ($3 == "ok") done[$1]; next } !($1 in done) { print $1 }' "$work/applied" "$work/local"
 }
 
+# is_ahead: after pending_versions >"$work/pending", whether the database lacks nothing of this code and has more: the
+# application went back from a later version. For tools that refuse to run then.
+is_ahead() {
+  [[ ! -s $work/pending ]] || return 1
+  awk -F '\t' 'FILENAME == ARGV[1] { ours[$1]; next } !($1 in ours) { more = 1 } END { exit !more }' "$work/local" "$work/applied"
+}
+
 name_of() { awk -F '\t' -v version="$1" '$1 "" == version { print $2 }' "$work/local"; }
 
 # ask_tool ARGUMENT...: what the tool's own program answers.
-ask_tool() { (cd "$folder" && exec "${command[@]}" "$@"); }
+ask_tool() { (cd "$folder" && exec "${command[@]}" "$@") || fail "${command[*]} $* ended with an error"; }
 
 check_local() {
   local twice

@@ -4,12 +4,17 @@
 #
 # Alembic: its program applies; what is applied follows from alembic_version, which holds only the newest
 # revision(s), and from the graph which `alembic history` prints as `parent[, parent] -> revision (marks), message`.
+# A revision that is not in the graph was applied by a later version of the code, after all that this one has.
 
 default_command=(alembic)
 
 tool_local() { history | awk -F '\t' '{ print $1 "\t" $3 }'; }
 
-tool_up() { run_tool "${command[@]}" upgrade heads; }
+tool_up() {
+  pending_versions >"$work/pending"
+  if is_ahead; then say 'the database is ahead of this code, so there is nothing to apply'; return; fi
+  run_tool "${command[@]}" upgrade heads
+}
 
 tool_applied() {
   run_psql >"$work/heads" <<'SQL'
@@ -27,7 +32,9 @@ SQL
         count = split(parents[revision[i]], parent, /, */)
         for (j = 1; j <= count; j++) applied[parent[j]] = 1
       }
-      for (i = 1; i <= n; i++) { delete unseen[revision[i]]; if (revision[i] in applied) print revision[i] "\t\tok" }
+      for (i = 1; i <= n; i++) delete unseen[revision[i]]
+      for (version in unseen) later = 1
+      for (i = 1; i <= n; i++) if (later || revision[i] in applied) print revision[i] "\t\tok"
       for (version in unseen) print version "\t\tok"
     }' "$work/heads" "$work/history"
 }

@@ -34,5 +34,7 @@ SQL
 }
 
 tool_up() {
+  pending_versions >"$work/pending"
+  if is_ahead; then say 'the database is ahead of this code, so there is nothing to apply'; return; fi
   run_tool "${command[@]}" -path "$directory" -database "$url_without_password" up
 }

@@ -90,13 +90,15 @@ EACH = [
 ]
 
 
-def write(target: Platform, folder: Path) -> Path:
-    """The platform's Kubernetes files on disk, with the user's own patches where the settings name some."""
+def write(target: Platform, folder: Path, *, deployed: bool = True) -> Path:
+    """The platform's Kubernetes files on disk, and the user's own patches. Before its first deployment an environment
+    leaves some objects out."""
     for path, text in target.files.items():
         if path.startswith("k8s/"):
             file = folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
+            before = deployed and path.endswith("/release/kustomization.yaml")
+            file.write_text(text.split("\npatches:")[0] + "\n" if before else text)
     for name, environment in target.settings["environments"].items():
         for patch in environment.get("patches", []):
             file = folder / "k8s" / "overlays" / name / "patches" / patch

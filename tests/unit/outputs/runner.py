@@ -145,10 +145,10 @@ class Runner:
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
 
-    def digests(self) -> dict[str, str]:
-        """Write the digest of every image, as `build` does; by image."""
+    def digests(self, first: int = 1) -> dict[str, str]:
+        """Write the digest of every image, as `build` does; by image. They count from `first`."""
         found = {}
-        for number, image in enumerate(self.facts()["images"]):
+        for number, image in enumerate(self.facts()["images"], first):
             found[image["image"]] = f"sha256:{number:064x}"
             self.run("digests.sh", "record", image["name"], image["image"], found[image["image"]])
         return found

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.outputs.runner import REAL, SHA, Runner
-from tests.unit.outputs.test_workflow_gitops import git, job
+from tests.unit.outputs.test_workflow_gitops import again, git, job
 from tests.unit.outputs.test_workflow_scripts import Registry
 
 pytestmark = pytest.mark.skipif(not REAL["jq"], reason="jq is not installed")
@@ -159,8 +159,10 @@ def test_a_gitops_release_is_a_commit_and_its_undo_another(tmp_path: Path) -> No
     runner.run("gitops.sh", "release")
     subject = git(origin, "show", "--no-patch", "--format=%s|%an|%ae", "main")
     assert subject == "Release main to staging [skip ci]|Release pipeline|noreply@gitlab.com"
-    runner.run("gitops.sh", "undo")
-    assert git(origin, "rev-list", "--count", "main") == "3"
+    later, _ = again(runner, origin, tmp_path / "again")
+    later.run("gitops.sh", "release")
+    later.run("gitops.sh", "undo")
+    assert git(origin, "rev-list", "--count", "main") == "4"
 
 
 @pytest.mark.skipif(not REAL["kubectl"], reason="kubectl is not installed")

@@ -46,7 +46,6 @@ def test_waves_bring_needs_then_migrations_then_services(name: str, environment:
         "NetworkPolicy",
         "ExternalSecret",
         "StatefulSet",
-        "PersistentVolumeClaim",
     )
     assert {_wave(d) for d in documents(name, environment, *needs)} == {-2}
     for store in documents(name, environment, "StatefulSet"):
@@ -58,6 +57,47 @@ def test_waves_bring_needs_then_migrations_then_services(name: str, environment:
         assert annotations["argocd.argoproj.io/hook-delete-policy"] == "BeforeHookCreation"
     later = ("Deployment", "Rollout", "HorizontalPodAutoscaler", "ScaledObject", "HTTPRoute")
     assert {_wave(d) for d in documents(name, environment, *later)} == {0}
+
+
+@pytest.mark.parametrize(("name", "environment"), _with("mode", "gitops"))
+def test_a_volume_that_waits_for_its_first_backup_holds_nothing_up(name: str, environment: str) -> None:
+    """Most storage binds a claim with its first Pod, which here runs at night."""
+    claims = documents(name, environment, "PersistentVolumeClaim")
+    if k8s.VARIANTS[name]["delivery"]["engine"] == "argocd":
+        for d in [*claims, *documents(name, environment, "CronJob")]:
+            assert _wave(d) == 0  # the last: no wave waits for it
+            assert d["metadata"]["annotations"]["argocd.argoproj.io/ignore-healthcheck"] == "true"
+    else:
+        data = _gitops(name, environment)[0]
+        kinds = {c["kind"]: c["current"] for c in data["spec"].get("healthCheckExprs", [])}
+        assert kinds == ({"PersistentVolumeClaim": "status.phase in ['Bound', 'Pending']"} if claims else {})
+
+
+@pytest.mark.parametrize(("name", "environment"), _with("mode", "gitops"))
+def test_no_engine_deletes_what_holds_data(name: str, environment: str) -> None:
+    """Also not when a setting takes it out of the manifests, as `postgres: external` does with the backups."""
+    kept = {
+        "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+        "kustomize.toolkit.fluxcd.io/prune": "disabled",
+    }
+    for d in documents(name, environment, "PersistentVolumeClaim", "Namespace"):
+        assert kept.items() & d["metadata"]["annotations"].items()
+    for store in documents(name, environment, "StatefulSet"):
+        retention = store["spec"]["persistentVolumeClaimRetentionPolicy"]
+        assert set(retention.values()) == {"Retain"}
+
+
+@pytest.mark.parametrize(("name", "environment"), _with("mode", "gitops"))
+def test_before_its_first_deployment_an_environment_migrates_nothing(
+    name: str, environment: str, tmp_path: Path
+) -> None:
+    """The image of the Job is in no registry yet, and the engine would wait for it."""
+    tree = k8s.write(k8s.platform(name), tmp_path, deployed=False)
+    new = list(yaml.safe_load_all(k8s.kustomize(tree / "k8s" / "overlays" / environment)))
+    kinds = [d["kind"] for d in new]
+    assert "Job" not in kinds
+    later = [d["kind"] for d in documents(name, environment) if d["kind"] != "Job"]
+    assert sorted(kinds) == sorted(later)
 
 
 @pytest.mark.parametrize(("name", "environment"), ARGO)

@@ -21,12 +21,17 @@ class Engine:
 
     def __init__(self, runner: Runner, origin: Path) -> None:
         self.runner, self.state = runner, runner.home / "state"
+        self.later, self.next = runner.home / "later", runner.home / "next"
         self.says("Synced", "Healthy")
         tip = f"git -C {origin} rev-parse main"
         runner.fake(
             "kubectl",
             KUSTOMIZE
             + f"""
+            if [[ -s {self.later} ]]; then
+              sed -i 1d {self.later}
+              [[ -s {self.later} ]] || mv {self.next} {self.state}
+            fi
             read -r sync health phase ready < {self.state}
             case " $* " in
               *' get application '*) jq --null-input --arg sync "$sync" --arg health "$health" --arg phase "$phase" \\
@@ -41,6 +46,11 @@ class Engine:
 
     def says(self, sync: str, health: str, phase: str = "Succeeded", ready: str = "True") -> None:
         self.state.write_text(f"{sync} {health} {phase} {ready}\n")
+
+    def says_after(self, calls: int, sync: str, health: str) -> None:
+        """What it says once it has been asked so often."""
+        self.later.write_text("\n" * calls)
+        self.next.write_text(f"{sync} {health} Succeeded True\n")
 
 
 def job(tmp_path: Path, platform: str = "platform", origin: Path | None = None) -> tuple[Runner, Engine, Path]:
@@ -81,10 +91,23 @@ def _json(path: Path) -> dict[str, str]:
     return data
 
 
+def again(runner: Runner, origin: Path, folder: Path, first: int = 100) -> tuple[Runner, Engine]:
+    """The next run of the same repository, with digests of its own."""
+    later = Runner(folder, runner.platform, runner.environment)
+    later.commit()
+    later.git("remote", "add", "origin", str(origin))
+    later.git("fetch", "-q", "origin", "main")
+    later.git("reset", "-q", "--hard", "FETCH_HEAD")
+    later.digests(first)
+    return later, Engine(later, origin)
+
+
 @pytest.mark.parametrize("platform", ["platform", "flux-six"])
 def test_a_release_that_gets_unhealthy_is_reverted(tmp_path: Path, platform: str) -> None:
-    runner, engine, origin = job(tmp_path, platform)
+    first, _, origin = job(tmp_path, platform)
+    first.run("gitops.sh", "release")
     before = git(origin, "show", f"main:{RELEASE}")
+    runner, engine = again(first, origin, tmp_path / "again")
     engine.says("Synced", "Degraded", ready="False")
     done = runner.run("gitops.sh", "release", check=False)
     assert done.returncode == 1
@@ -93,7 +116,25 @@ def test_a_release_that_gets_unhealthy_is_reverted(tmp_path: Path, platform: str
     engine.says("Synced", "Healthy")
     runner.run("gitops.sh", "undo")
     assert git(origin, "show", f"main:{RELEASE}") == before
-    assert git(origin, "rev-list", "--count", "main") == "3"
+    assert git(origin, "rev-list", "--count", "main") == "4"
+
+
+@pytest.mark.parametrize("platform", ["platform", "flux-six"])
+def test_a_first_release_that_fails_has_nothing_to_go_back_to(tmp_path: Path, platform: str) -> None:
+    runner, engine, origin = job(tmp_path, platform)
+    engine.says("Synced", "Degraded", ready="False")
+    assert runner.run("gitops.sh", "release", check=False).returncode == 1
+    done = runner.run("gitops.sh", "undo")
+    assert "has run nothing before" in done.stderr
+    assert git(origin, "rev-list", "--count", "main") == "2"
+
+
+def test_an_environment_that_gets_well_within_minutes_has_not_failed(tmp_path: Path) -> None:
+    """Before its certificate is issued, a new environment is degraded."""
+    runner, engine, _ = job(tmp_path)
+    engine.says("Synced", "Degraded")
+    engine.says_after(20, "Synced", "Healthy")
+    runner.run("gitops.sh", "release", ROLLOUT_SECONDS="60")
 
 
 def test_a_sync_that_fails_is_a_failure(tmp_path: Path) -> None:
@@ -115,15 +156,9 @@ def test_a_release_that_is_never_synced_times_out(tmp_path: Path) -> None:
 def test_the_same_digests_are_no_second_commit_and_nothing_to_undo(tmp_path: Path) -> None:
     runner, _, origin = job(tmp_path)
     runner.run("gitops.sh", "release")
-    again = Runner(tmp_path / "again", "platform", runner.environment)
-    again.commit()
-    again.git("remote", "add", "origin", str(origin))
-    again.git("fetch", "-q", "origin", "main")
-    again.git("reset", "-q", "--hard", "FETCH_HEAD")
-    again.digests()
-    Engine(again, origin)
-    again.run("gitops.sh", "release")
-    again.run("gitops.sh", "undo")
+    later, _ = again(runner, origin, tmp_path / "again", first=1)
+    later.run("gitops.sh", "release")
+    later.run("gitops.sh", "undo")
     assert git(origin, "rev-list", "--count", "main") == "2"
 
 

@@ -546,13 +546,22 @@ def test_an_undo_that_fails_says_so(tmp_path: Path) -> None:
     assert "::error::api could not go back to revision 7" in done.stdout
 
 
+def migration_job(runner: Runner) -> dict[str, Any]:
+    """The Job of a staging that something was deployed to."""
+    runner.digests()
+    released = runner.root / "k8s/overlays/staging/release/kustomization.yaml"
+    released.write_text(runner.run("digests.sh", "component").stdout)
+    runner.run("render.sh")
+    [job] = [d for d in documents(runner.report("staging.yaml")) if d["kind"] == "Job"]
+    return job
+
+
 @needs_kubectl
 def test_the_indexes_are_verified_by_the_image_that_migrated(tmp_path: Path) -> None:
     """Finding 6.3."""
     runner = Runner(tmp_path, "platform", {"ENVIRONMENT": "staging"})
     cluster = Cluster(runner)
-    runner.run("render.sh")
-    [job] = [d for d in documents(runner.report("staging.yaml")) if d["kind"] == "Job"]
+    job = migration_job(runner)
     job["spec"]["template"]["metadata"]["labels"] |= {"batch.kubernetes.io/controller-uid": "u", "job-name": "j"}
     job["spec"]["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": "u"}}
     (cluster.folder / "job.json").write_text(json.dumps(job))
@@ -573,8 +582,7 @@ def test_a_dropped_index_fails_the_deployment(tmp_path: Path) -> None:
     """Finding 6.3."""
     runner = Runner(tmp_path, "platform", {"ENVIRONMENT": "staging"})
     cluster = Cluster(runner, job="Failed")
-    runner.run("render.sh")
-    [job] = [d for d in documents(runner.report("staging.yaml")) if d["kind"] == "Job"]
+    job = migration_job(runner)
     (cluster.folder / "job.json").write_text(json.dumps(job))
     done = runner.run("verify.sh", check=False)
     assert done.returncode == 1

@@ -61,16 +61,36 @@ def test_a_backup_is_restored(server: Server, database: str, tmp_path: Path) -> 
     done = _run(backup, server, database, tmp_path)
     assert done.returncode == 0, done.stderr
     (dump,) = tmp_path.glob("nightly-*.dump")
-    server.sql(database, "DELETE FROM t WHERE id > 10; CREATE TABLE later (id int)")
+    server.sql(database, "DELETE FROM t WHERE id > 10; CREATE TABLE later (id int REFERENCES t)")
     done = _run(restore, server, database, tmp_path)
     assert done.returncode == 0, done.stderr
     assert dump.name in done.stdout
-    assert server.sql(database, "SELECT count(*) FROM t") == "500"
+    assert server.sql(database, "SELECT count(*), to_regclass('later') IS NULL FROM t") == "500|t"
     (before,) = tmp_path.glob("before-restore-*.dump")  # what was there can be had back, too
     server.sql(database, "DROP TABLE t")
     done = _run(restore, server, database, tmp_path, BACKUP=before.name)
     assert done.returncode == 0, done.stderr
     assert server.sql(database, "SELECT count(*) FROM t") == "10"
+
+
+@needs_dump
+def test_a_restore_beside_an_open_connection_changes_nothing(server: Server, database: str, tmp_path: Path) -> None:
+    backup, restore = _container("postgres/backup.yaml", "CronJob"), _container("postgres/restore.yaml", "Job")
+    assert _run(backup, server, database, tmp_path).returncode == 0
+    server.sql(database, "DELETE FROM t WHERE id > 10")
+    url = server.url(database)
+    with subprocess.Popen(["psql", "-qX", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
+        assert session.stdin
+        assert session.stdout
+        print("SELECT 1;", file=session.stdin, flush=True)
+        session.stdout.readline()
+        done = _run(restore, server, database, tmp_path)
+        session.stdin.close()
+    assert done.returncode != 0
+    assert "is being accessed by other users" in done.stderr
+    assert server.sql(database, "SELECT count(*) FROM t") == "10"
+    assert _run(restore, server, database, tmp_path).returncode == 0
+    assert server.sql(database, "SELECT count(*) FROM t") == "500"
 
 
 @needs_dump
@@ -82,7 +102,7 @@ def test_old_backups_go_and_a_failed_one_leaves_none(server: Server, database: s
     backup = _container("postgres/backup.yaml", "CronJob")
     failed = _run(backup, server, "no_such_database", tmp_path)
     assert failed.returncode != 0
-    assert {p.name for p in tmp_path.glob("*.dump")} == {"nightly-old.dump", "nightly-recent.dump"}
+    assert {p.name for p in tmp_path.iterdir()} == {"nightly-old.dump", "nightly-recent.dump"}
     assert _run(backup, server, database, tmp_path).returncode == 0
     assert not old.exists()
     assert recent.exists()

@@ -142,7 +142,10 @@ def test_silence_fires_as_silence_and_not_as_errors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({series("kube_job_status_failed", job_name="backend-migrate"): "1x60"}, "MigrationFailed backend"),
+        (
+            {series("kube_job_failed", job_name="backend-migrate", condition="true"): "1x60"},
+            "MigrationFailed backend",
+        ),
         (
             {series("certmanager_certificate_expiration_timestamp_seconds", name="reconciliation"): "86400x99"},
             "CertificateExpiring",
@@ -183,6 +186,34 @@ def test_silence_fires_as_silence_and_not_as_errors(tmp_path: Path) -> None:
 def test_a_fault_fires_its_alert(tmp_path: Path, values: dict[str, str], expected: str) -> None:
     at = "75m" if expected == "CertificateExpiring" else "40m"
     _fires(tmp_path, {k: v.replace("x60", "x99") for k, v in (WELL | values).items()}, at, [expected])
+
+
+def test_a_migration_that_was_tried_again_has_not_failed(tmp_path: Path) -> None:
+    """A database that is away for a moment costs a Pod, and no Job."""
+    values = {
+        series("kube_job_status_failed", job_name="backend-migrate"): "1x60",
+        series("kube_job_failed", job_name="backend-migrate", condition="false"): "1x60",
+    }
+    _fires(tmp_path, WELL | values, "40m", [])
+
+
+@pytest.mark.parametrize(
+    ("succeeded", "missing"), [(None, True), (0, True), (26, False)], ids=["never", "27 hours ago", "an hour ago"]
+)
+def test_a_backup_is_missed_from_the_first_night_on(tmp_path: Path, succeeded: int | None, missing: bool) -> None:
+    (alert,) = [a for a in _alerts(PLATFORM[0], "staging") if a["alert"] == "BackupMissing"]
+    labels = '{namespace="reconciliation-staging",cronjob="postgres-backup"}'
+    given = {f"kube_cronjob_created{labels}": "0x30"}
+    if succeeded is not None:
+        given[f"kube_cronjob_status_last_successful_time{labels}"] = f"{succeeded * 3600}x30"
+    expected = [{"labels": "{}", "value": 27 * 3600}] if missing else []
+    test = {
+        "interval": "1h",
+        "input_series": [{"series": key, "values": value} for key, value in given.items()],
+        "promql_expr_test": [{"expr": alert["expr"], "eval_time": "27h", "exp_samples": expected}],
+    }
+    (tmp_path / "tests.yaml").write_text(yaml.safe_dump({"evaluation_interval": "1h", "tests": [test]}))
+    promtool("test", "rules", tmp_path / "tests.yaml")
 
 
 def test_a_pod_of_a_migration_is_no_pod_of_its_service(tmp_path: Path) -> None:

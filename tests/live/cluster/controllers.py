@@ -180,6 +180,9 @@ class Controllers:
             "data": data,
         }
         self.store.put(Key(SECRET, key.namespace, name), secret, tell=False)
+        fetched = f"{document['metadata']['generation']}-0"
+        ready = {"type": "Ready", "status": "True"}
+        self.store.set_status(key, {"conditions": [ready], "syncedResourceVersion": fetched})
 
 
 def _filled(template: str, values: dict[str, str]) -> str:

@@ -394,6 +394,9 @@ class Cluster:
               *' apply '*) file=${{all##*--filename }}; cat "${{file%% *}}" >> {self.folder}/applied.yaml ;;
               *' create --filename -'*) cat > {self.folder}/created.json ;;
               *' get services '*) cat {self.folder}/services.json 2> /dev/null || echo '{{"items": []}}' ;;
+              *' get externalsecret.'* | *' get sealedsecret.'*)
+                cat {self.folder}/secrets.json 2> /dev/null || echo '{{"items": []}}'
+                [[ ! -e {self.folder}/later.json ]] || mv {self.folder}/later.json {self.folder}/secrets.json ;;
               *' get job '*jsonpath*) echo '{job}' ;;
               *' get job '*) cat {self.folder}/job.json ;;
               *' get deployment/'*) jq --slurp '{{items: .}}' {self.folder}/{{deployment,rollout}}-"${{4#*/}}.json" ;;
@@ -445,14 +448,16 @@ def test_a_deployment_migrates_before_it_replaces_anything(tmp_path: Path) -> No
     assert {f"{i}@{d}" for i, d in digests.items()} <= images
 
 
+_HEALTHY = {"phase": "Healthy", "stableRS": "b", "currentPodHash": "b"}
+
+
 @needs_kubectl
 def test_a_deployment_leaves_the_services_of_a_rollout_with_their_version(tmp_path: Path) -> None:
     """Argo Rollouts writes a hash into the selector; without it the stable Service would select every version."""
     runner = Runner(tmp_path, "backend-only", {"ENVIRONMENT": "production", "ROLLOUT_SECONDS": "2"})
     runner.digests()
     cluster = Cluster(runner)
-    healthy = {"phase": "Healthy", "stableRS": "b", "currentPodHash": "b"}
-    cluster.has("api", "8", "new", observedGeneration="2", workloadObservedGeneration="2", **healthy)
+    cluster.has("api", "8", "new", observedGeneration="2", workloadObservedGeneration="2", **_HEALTHY)
     live = [
         {"metadata": {"name": "api"}, "spec": {"selector": {"rollouts-pod-template-hash": "74f9c"}}},
         {"metadata": {"name": "gone"}, "spec": {"selector": {"rollouts-pod-template-hash": "0"}}},
@@ -463,6 +468,42 @@ def test_a_deployment_leaves_the_services_of_a_rollout_with_their_version(tmp_pa
     selectors = {d["metadata"]["name"]: d["spec"]["selector"] for d in cluster.applied() if d["kind"] == "Service"}
     assert selectors["api"] == {"app.kubernetes.io/name": "api", "rollouts-pod-template-hash": "74f9c"}
     assert [n for n, s in selectors.items() if "rollouts-pod-template-hash" in s] == ["api"]
+
+
+def _secret(generation: int, **status: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "api-secrets", "generation": generation}, "status": status}
+
+
+_READY = [{"type": "Ready", "status": "True"}]
+
+
+@needs_kubectl
+@pytest.mark.parametrize(
+    ("state", "fresh"),
+    [
+        (_secret(2, conditions=_READY, syncedResourceVersion="2-abc"), True),
+        (_secret(2, conditions=[{"type": "Synced", "status": "True"}], observedGeneration=2), True),
+        (_secret(2, conditions=_READY, syncedResourceVersion="1-abc"), False),
+        (_secret(2, conditions=[{"type": "Ready", "status": "False"}], syncedResourceVersion="2-abc"), False),
+        (_secret(1), False),
+    ],
+    ids=["fetched", "unsealed", "of the version before", "refused by the store", "new"],
+)
+def test_nothing_starts_before_its_secrets_are_there(tmp_path: Path, state: dict[str, Any], *, fresh: bool) -> None:
+    runner = Runner(tmp_path, "backend-only", {"ENVIRONMENT": "production", "ROLLOUT_SECONDS": "2"})
+    runner.digests()
+    cluster = Cluster(runner)
+    cluster.has("api", "8", "new", observedGeneration="2", workloadObservedGeneration="2", **_HEALTHY)
+    (cluster.folder / "secrets.json").write_text(json.dumps({"items": [state]}))
+    done = runner.run("deploy.sh", check=False, SECRET_SECONDS="0")
+    assert (done.returncode == 0) == fresh, done.stderr
+    kinds = {d["kind"] for d in cluster.applied()}
+    assert "ExternalSecret" in kinds
+    assert ({"Deployment", "Rollout"} <= kinds) == fresh
+    assert ("::error::secrets that are not there: api-secrets" in done.stdout) != fresh
+    later = {"items": [_secret(2, conditions=_READY, syncedResourceVersion="2-abc")]}
+    (cluster.folder / "later.json").write_text(json.dumps(later))
+    runner.run("deploy.sh", SECRET_SECONDS="60")
 
 
 @needs_kubectl

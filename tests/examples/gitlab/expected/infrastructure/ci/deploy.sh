@@ -42,6 +42,25 @@ apply() {
   kubectl apply --server-side --force-conflicts --field-manager=ci-cd --filename "$1"
 }
 
+# until_secrets FILE: wait until every secret is as FILE wants it, since Pods that start before would read what was there. An
+# ExternalSecret tells the generation that it fetched for, a SealedSecret the one that it unsealed.
+until_secrets() {
+  local kind missing end=$((SECONDS + ${SECRET_SECONDS:-180}))
+  for kind in ExternalSecret.external-secrets.io SealedSecret.bitnami.com; do
+    grep --quiet "^kind: ${kind%%.*}$" "$1" || continue
+    while true; do
+      missing=$(in_environment get "${kind,,}" --output json | jq --raw-output '[.items[]
+        | (.metadata.generation | tostring) as $generation | (.status // {}) as $status
+        | select((any($status.conditions[]?; (.type == "Ready" or .type == "Synced") and .status == "True")
+            and ($status.syncedResourceVersion // $status.observedGeneration // "" | tostring | split("-")[0]) == $generation) | not)
+        | .metadata.name] | join(", ")')
+      [[ -n $missing ]] || break
+      ((SECONDS < end)) || die "secrets that are not there: $missing"
+      sleep "${POLL_SECONDS:-2}"
+    done
+  done
+}
+
 # The revision that runs now, for rollback.sh. An environment that is new has none.
 remember() {
   environment '.services[]' | while read -r name; do
@@ -69,6 +88,7 @@ only Job "$REPORTS/manifests.yaml" > "$STATE_DIR/jobs.yaml"
 only "$late" "$REPORTS/manifests.yaml" > "$STATE_DIR/last.yaml"
 remember
 apply "$STATE_DIR/first.yaml"
+until_secrets "$STATE_DIR/first.yaml"
 migrate
 apply "$STATE_DIR/last.yaml"
 for name in $(environment '.services[]'); do

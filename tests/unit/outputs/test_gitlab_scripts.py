@@ -41,6 +41,7 @@ def test_an_image_of_main_is_pushed_by_digest_with_its_origin(tmp_path: Path) ->
     assert build[build.index("--target") + 1] == "migrate"
     assert build[build.index("--file") + 1] == "infrastructure/docker/Dockerfile.api"
     assert build[build.index("--sbom") + 1] == "true"
+    assert f"org.opencontainers.image.version={SHA}" in build
     assert build[build.index("--provenance") + 1] == "mode=max"
     recorded = json.loads((runner.root / "digests/api-migrate.json").read_text())
     assert recorded == {"name": "api-migrate", "image": image, "digest": DIGEST}

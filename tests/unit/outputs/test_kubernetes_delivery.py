@@ -112,6 +112,7 @@ def test_the_application_follows_the_overlay(name: str, environment: str) -> Non
     assert spec["destination"] in project["spec"]["destinations"]
     assert spec["destination"]["namespace"] == namespace
     assert spec["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
+    assert spec["syncPolicy"]["retry"]["refresh"] is True  # an undo need not wait for the retries of what it undoes
     ignored = {i["kind"]: i["jsonPointers"] for i in spec.get("ignoreDifferences", [])}
     assert ("Service" in ignored) == bool(_moved(name, environment))
     assert ("HTTPRoute" in ignored) == any(s["rollout"] == "canary-by-weight" for s in _services(name, environment))

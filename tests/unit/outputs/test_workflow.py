@@ -106,6 +106,21 @@ def test_test_jobs_keep_their_reports(platform: str) -> None:
         assert kept[-1]["with"]["retention-days"] == 30
 
 
+def test_an_image_says_of_which_commit_it_is(platform: str) -> None:
+    """A release puts its version on the digest of a commit, and builds nothing that could say it."""
+    (build,) = [s for s in workflow(platform)["jobs"]["build"]["steps"] if "build-push-action" in s.get("uses", "")]
+    labels = dict(line.split("=", 1) for line in build["with"]["labels"].splitlines())
+    for name in ("version", "revision"):
+        assert labels[f"org.opencontainers.image.{name}"] == "${{ github.sha }}"
+
+
+def test_a_repository_without_code_scanning_is_deployed_too(platform: str) -> None:
+    scan = workflow(platform)["jobs"]["scan"]
+    (report,) = [s for s in scan["steps"] if "upload-sarif" in s.get("uses", "")]
+    assert report["continue-on-error"] is True
+    assert scan["permissions"]["actions"] == "read"
+
+
 def test_migrations_run_against_postgres_by_the_one_runner(platform: str) -> None:
     """Findings 3.2, 5.2."""
     parsed = workflow(platform)

@@ -41,6 +41,7 @@ export_image() {
   docker buildx inspect ci > /dev/null 2>&1 || docker buildx create --name ci --driver docker-container ci
   docker buildx build --builder ci --file "$dockerfile" --target "$target" \
     --label "org.opencontainers.image.source=${CI_PROJECT_URL:-}" \
+    --label "org.opencontainers.image.version=$RUN_COMMIT" \
     --label "org.opencontainers.image.revision=$RUN_COMMIT" \
     --cache-from "type=registry,ref=$image:cache" "$@" "$ROOT"
 }

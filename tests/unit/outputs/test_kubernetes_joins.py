@@ -232,6 +232,7 @@ def _routes_of(name: str, environment: str, route: Document) -> dict[str, str]:
             ports = one(name, environment, "Service", backend["name"])["spec"]["ports"]
             assert backend["port"] in [p["port"] for p in ports]
         if rule.get("backendRefs"):
+            assert rule["timeouts"] == {"request": "0s"}  # Envoy's own is 15 s, also for web sockets
             found |= {m["path"]["value"]: rule["backendRefs"][0]["name"] for m in rule["matches"]}
     return found
 

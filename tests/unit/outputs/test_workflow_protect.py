@@ -19,11 +19,14 @@ pytestmark = pytest.mark.skipif(not REAL["jq"], reason="jq is not installed")
 def setup(tmp_path: Path, platform: str) -> Runner:
     tmp_path.mkdir(exist_ok=True)
     runner = Runner(tmp_path, platform)
+    repository = json.dumps({"owner": {"login": "acme", "id": 12}, "name": "shop", "id": 345})
     runner.fake(
         "gh",
         f"""
         case "$*" in
           *nameWithOwner*) echo acme/shop ;;
+          *oidc/customization/sub*) cat {tmp_path}/immutable 2> /dev/null || echo null ;;
+          'api '*' repos/acme/shop --jq '*) jq --raw-output "${{@: -1}}" <<< '{repository}' ;;
           *teams/*) echo '{{"type": "Team", "id": 7}}' ;;
           *users/*) echo '{{"type": "User", "id": 5}}' ;;
           *--input*) {{ printf '%s\\n' "$*"; jq --compact-output .; }} >> {tmp_path}/sent ;;
@@ -113,6 +116,16 @@ def test_an_identity_may_do_what_its_mode_needs_in_its_namespace(
     writable = {res for rule in own["rules"] if "create" in rule["verbs"] for res in rule["resources"]}
     assert writable == {"jobs"} if runner.facts()["engine"] else {"configmaps", "*"} <= writable
     assert "secrets" not in writable
+
+
+def test_a_new_repository_is_known_by_its_number(tmp_path: Path) -> None:
+    """GitHub's identities name owner and repository by numbers, so that nobody can take over a name."""
+    runner = setup(tmp_path, "platform")
+    (tmp_path / "immutable").write_text("true\n")
+    runner.run("protect.sh", "cluster", "staging")
+    roles = json.loads((tmp_path / "roles.json").read_text())["items"]
+    users = {s["name"] for r in roles for s in r.get("subjects", [])}
+    assert users == {"github:repo:acme@12/shop@345:environment:staging"}
 
 
 @pytest.mark.skipif(not REAL["kubectl"], reason="kubectl is not installed")

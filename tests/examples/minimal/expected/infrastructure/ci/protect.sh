@@ -76,8 +76,15 @@ environments() {
   done
 }
 
-# cluster_user: the name that the API server gives to a deployment to $ENVIRONMENT.
-cluster_user() { printf 'github:repo:%s:environment:%s\n' "$repository" "$ENVIRONMENT"; }
+# cluster_user: the name that the API server gives to a deployment to $ENVIRONMENT, which is the subject of GitHub's identity.
+# Repositories that were made or renamed since July 2026 have the numbers of owner and repository in it, too.
+cluster_user() {
+  local subject=repo:$repository
+  if [[ $(api "repos/$repository/actions/oidc/customization/sub" --jq .use_immutable_subject) == true ]]; then
+    subject=$(api "repos/$repository" --jq '"repo:\(.owner.login)@\(.owner.id)/\(.name)@\(.id)"')
+  fi
+  printf 'github:%s:environment:%s\n' "$subject" "$ENVIRONMENT"
+}
 
 # What the cluster lets the deployments to an environment do; docs/runbooks/deploy.md tells how it comes to know them.
 cluster() {

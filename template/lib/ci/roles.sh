@@ -35,6 +35,6 @@ cluster() {
 }
 
 case ${1:-} in
-  repository | environments | cluster) "$@" ;;
+  repository | environments | {{ 'deployments | ' if project.delivery.mode == 'gitops' else '' }}cluster) "$@" ;;
   *) sed -n '/^#   protect/s/^# *//p' "$0" && exit 2 ;;
 esac

@@ -1,4 +1,4 @@
-"""A GitOps engine: applies what main says for one environment, in waves, and reports it as Argo CD does."""
+"""A GitOps engine: applies what a branch says for one environment, in waves, and reports it as Argo CD does."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _WAVE = "argocd.argoproj.io/sync-wave"
 
 
 class ArgoCd:
-    """Follows main of a repository until it is stopped."""
+    """Follows a branch of a repository until it is stopped."""
 
-    def __init__(self, cluster: Cluster, origin: Path, name: str, overlay: str) -> None:
-        self.cluster, self.origin, self.overlay = cluster, origin, overlay
+    def __init__(self, cluster: Cluster, origin: Path, name: str, environment: str) -> None:
+        self.cluster, self.origin = cluster, origin
+        self.branch, self.overlay = f"deploy/{environment}", f"k8s/overlays/{environment}"
         self.key = Key(APPLICATION, "argocd", name)
         self._stopped = threading.Event()
         self.synced: list[str] = []
@@ -38,7 +39,7 @@ class ArgoCd:
     def _follow(self) -> None:
         seen = ""
         while not self._stopped.wait(0.3):
-            head = self._git("rev-parse", "refs/heads/main").strip()
+            head = self._git("rev-parse", f"refs/heads/{self.branch}").strip()
             if head != seen:
                 seen = head
                 self._report(head, "OutOfSync", "Progressing")

@@ -233,12 +233,12 @@ def test_the_smoke_test_fails(site: Site, pushed: Run, monkeypatch: pytest.Monke
 def test_a_commit_releases_what_argo_cd_then_runs(followed: Followed) -> None:
     site, run = followed.site, followed.run
     assert run.results["deploy-staging"] == "success", logs(run) + str(site.cluster.controllers.faults)
-    (commit,) = [c for c in log(site) if c.endswith("to staging [skip ci]")]
+    (commit,) = [c for c in log(site) if c.endswith("Release main to staging")]
     assert commit.split()[0] in followed.argocd.synced
     assert site.ask("staging", "/board/columns") == (200, '["doing","done"]')
 
 
-def test_a_release_that_is_not_healthy_is_reverted_on_main(followed: Followed, reverted: Run) -> None:
+def test_a_release_that_is_not_healthy_is_reverted(followed: Followed, reverted: Run) -> None:
     job = reverted.job("deploy-staging")
     assert reverted.results["deploy-staging"] == "failure"
     assert "staging did not become healthy" in job.log
@@ -248,7 +248,7 @@ def test_a_release_that_is_not_healthy_is_reverted_on_main(followed: Followed, r
 
 
 def log(site: Site) -> list[str]:
-    done = site.machine.run("git log --format='%H %s' main", site.origin, {"GIT_CONFIG_COUNT": "0"})
+    done = site.machine.run("git log --format='%H %s' deploy/staging", site.origin, {"GIT_CONFIG_COUNT": "0"})
     return done.stdout.splitlines()
 
 

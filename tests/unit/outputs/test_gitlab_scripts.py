@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.outputs.runner import REAL, SHA, Runner
-from tests.unit.outputs.test_workflow_gitops import again, git, job
+from tests.unit.outputs.test_workflow_gitops import BRANCH, again, git, job
 from tests.unit.outputs.test_workflow_scripts import Registry
 
 pytestmark = pytest.mark.skipif(not REAL["jq"], reason="jq is not installed")
@@ -158,12 +158,12 @@ def test_a_release_takes_what_staging_accepted_and_pipeline_signed(tmp_path: Pat
 def test_a_gitops_release_is_a_commit_and_its_undo_another(tmp_path: Path) -> None:
     runner, _, origin = job(tmp_path, "flux-six-gitlab")
     runner.run("gitops.sh", "release")
-    subject = git(origin, "show", "--no-patch", "--format=%s|%an|%ae", "main")
-    assert subject == "Release main to staging [skip ci]|Release pipeline|noreply@gitlab.com"
+    subject = git(origin, "show", "--no-patch", "--format=%s|%an|%ae", BRANCH)
+    assert subject == "Release main to staging|Release pipeline|noreply@gitlab.com"
     later, _ = again(runner, origin, tmp_path / "again")
     later.run("gitops.sh", "release")
     later.run("gitops.sh", "undo")
-    assert git(origin, "rev-list", "--count", "main") == "4"
+    assert git(origin, "rev-list", "--count", BRANCH) == "4"
 
 
 @pytest.mark.skipif(not REAL["kubectl"], reason="kubectl is not installed")
@@ -183,7 +183,7 @@ def test_a_deploy_key_goes_to_a_host_that_is_known(tmp_path: Path) -> None:
     assert call[call.index("-i") + 1] == str(copy)
     assert f"UserKnownHostsFile={hosts}" in call
     assert "StrictHostKeyChecking=yes" in call
-    assert git(origin, "rev-list", "--count", "main") == "2"
+    assert git(origin, "rev-list", "--count", BRANCH) == "2"
 
 
 def programs(tmp_path: Path, *names: str, distribution: str) -> list[list[str]]:

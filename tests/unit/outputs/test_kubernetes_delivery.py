@@ -68,7 +68,7 @@ def test_a_volume_that_waits_for_its_first_backup_holds_nothing_up(name: str, en
             assert _wave(d) == 0  # the last: no wave waits for it
             assert d["metadata"]["annotations"]["argocd.argoproj.io/ignore-healthcheck"] == "true"
     else:
-        data = _gitops(name, environment)[0]
+        data = next(d for d in _gitops(name, environment) if d["kind"] == "Kustomization")
         kinds = {c["kind"]: c["current"] for c in data["spec"].get("healthCheckExprs", [])}
         assert kinds == ({"PersistentVolumeClaim": "status.phase in ['Bound', 'Pending']"} if claims else {})
 
@@ -107,6 +107,7 @@ def test_the_application_follows_the_overlay(name: str, environment: str) -> Non
     spec = application["spec"]
     namespace = _environment(name, environment)["namespace"]
     assert spec["source"]["path"] == f"k8s/overlays/{environment}"
+    assert spec["source"]["targetRevision"] == f"deploy/{environment}"
     assert spec["source"]["repoURL"] in project["spec"]["sourceRepos"]
     assert spec["project"] == project["metadata"]["name"]
     assert spec["destination"] in project["spec"]["destinations"]
@@ -130,9 +131,9 @@ def _moved(name: str, environment: str) -> list[str]:
 
 @pytest.mark.parametrize(("name", "environment"), FLUX)
 def test_flux_brings_everything_once_and_migrations_first(name: str, environment: str, tmp_path: Path) -> None:
-    data, services = _gitops(name, environment)
+    repository, data, services = _gitops(name, environment)
+    assert repository["spec"]["ref"] == {"branch": f"deploy/{environment}"}
     assert services["spec"]["dependsOn"] == [{"name": data["metadata"]["name"]}]
-    repository = yaml.safe_load(k8s.platform(name).files["k8s/gitops/repository.yaml"])
     overlay = k8s.write(k8s.platform(name), tmp_path) / "k8s" / "overlays" / environment
     parts: list[list[Document]] = []
     for part in (data, services):

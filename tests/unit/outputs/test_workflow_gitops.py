@@ -14,16 +14,17 @@ from tests.unit.outputs.test_workflow_scripts import KUSTOMIZE
 
 pytestmark = pytest.mark.skipif(not (REAL["jq"] and REAL["kubectl"]), reason="jq or kubectl is not installed")
 RELEASE = "k8s/overlays/staging/release/kustomization.yaml"
+BRANCH = "deploy/staging"
 
 
 class Engine:
-    """Argo CD or Flux behind a fake kubectl: it is at the tip of main, in the state that the test asks for."""
+    """Argo CD or Flux behind a fake kubectl: it is at the tip of its branch, in the state that the test asks for."""
 
     def __init__(self, runner: Runner, origin: Path) -> None:
         self.runner, self.state = runner, runner.home / "state"
         self.later, self.next = runner.home / "later", runner.home / "next"
         self.says("Synced", "Healthy")
-        tip = f"git -C {origin} rev-parse main"
+        tip = f"git -C {origin} rev-parse {BRANCH}"
         runner.fake(
             "kubectl",
             KUSTOMIZE
@@ -37,7 +38,7 @@ class Engine:
               *' get application '*) jq --null-input --arg sync "$sync" --arg health "$health" --arg phase "$phase" \\
                 --arg revision "$({tip})" '{{status: {{sync: {{status: $sync, revision: $revision}},
                   health: {{status: $health}}, operationState: {{phase: $phase}}}}}}' ;;
-              *' get kustomization'*) jq --null-input --arg ready "$ready" --arg revision "main@sha1:$({tip})" '
+              *' get kustomization'*) jq --null-input --arg ready "$ready" --arg revision "{BRANCH}@sha1:$({tip})" '
                 def item($state): {{status: {{lastAttemptedRevision: $revision, lastAppliedRevision: $revision,
                   conditions: [{{type: "Ready", status: $state, reason: "HealthCheckFailed"}}]}}}};
                 {{items: [item($ready), item("True")]}}' ;;
@@ -61,6 +62,7 @@ def job(tmp_path: Path, platform: str = "platform", origin: Path | None = None) 
     if origin is None:
         origin = tmp_path / "origin.git"
         subprocess.run(["git", "clone", "-q", "--bare", str(runner.root), str(origin)], check=True)
+        git(origin, "branch", BRANCH, "main")
     runner.git("remote", "add", "origin", str(origin))
     runner.digests()
     return runner, Engine(runner, origin), origin
@@ -75,13 +77,15 @@ def git(origin: Path, *arguments: str) -> str:
 def test_a_release_is_one_commit_of_the_digests(tmp_path: Path, platform: str) -> None:
     runner, _, origin = job(tmp_path, platform)
     runner.run("gitops.sh", "release")
-    assert git(origin, "rev-list", "--count", "main") == "2"
-    assert git(origin, "show", "--name-only", "--format=", "main") == RELEASE
-    component = yaml.safe_load(git(origin, "show", f"main:{RELEASE}"))
+    assert git(origin, "rev-list", "--count", BRANCH) == "2"
+    assert git(origin, "show", "--name-only", "--format=", BRANCH) == RELEASE
+    component = yaml.safe_load(git(origin, "show", f"{BRANCH}:{RELEASE}"))
     facts = {f["image"]: f["digest"] for f in map(_json, (runner.root / "digests").glob("*.json"))}
     assert {i["name"]: i["digest"] for i in component["images"]} == facts
-    subject = git(origin, "show", "--no-patch", "--format=%s|%an", "main")
-    assert subject == "Release main to staging [skip ci]|github-actions[bot]"
+    subject = git(origin, "show", "--no-patch", "--format=%s|%an|%b", BRANCH)
+    commit = runner.git("rev-parse", "HEAD")
+    assert subject == f"Release main to staging|github-actions[bot]|k8s/ of {commit}, with the digests of run 1."
+    assert git(origin, "rev-parse", "main") == commit
     for digest in facts.values():
         assert digest in runner.report("manifests.yaml")
 
@@ -106,17 +110,59 @@ def again(runner: Runner, origin: Path, folder: Path, first: int = 100) -> tuple
 def test_a_release_that_gets_unhealthy_is_reverted(tmp_path: Path, platform: str) -> None:
     first, _, origin = job(tmp_path, platform)
     first.run("gitops.sh", "release")
-    before = git(origin, "show", f"main:{RELEASE}")
+    before = git(origin, "show", f"{BRANCH}:{RELEASE}")
     runner, engine = again(first, origin, tmp_path / "again")
     engine.says("Synced", "Degraded", ready="False")
     done = runner.run("gitops.sh", "release", check=False)
     assert done.returncode == 1
     assert "::error::staging did not become healthy" in done.stdout
-    assert git(origin, "show", f"main:{RELEASE}") != before
+    assert git(origin, "show", f"{BRANCH}:{RELEASE}") != before
     engine.says("Synced", "Healthy")
     runner.run("gitops.sh", "undo")
-    assert git(origin, "show", f"main:{RELEASE}") == before
-    assert git(origin, "rev-list", "--count", "main") == "4"
+    assert git(origin, "show", f"{BRANCH}:{RELEASE}") == before
+    assert git(origin, "rev-list", "--count", BRANCH) == "4"
+
+
+def test_manifests_go_live_with_the_release_that_holds_them_and_back_with_it(tmp_path: Path) -> None:
+    """A service that main has and no release yet would wait for its image, and hold up everything else."""
+    first, _, origin = job(tmp_path)
+    first.run("gitops.sh", "release")
+    before = git(origin, "rev-parse", f"{BRANCH}:k8s")
+    runner, _ = again(first, origin, tmp_path / "again")
+    (runner.root / "k8s/base/new.yaml").write_text("kind: New\n")
+    (runner.root / "k8s/README.md").unlink()
+    (runner.root / "other.txt").write_text("no manifest\n")
+    runner.commit()
+    runner.git("push", "-q", "origin", "HEAD:main")
+    assert git(origin, "rev-parse", f"{BRANCH}:k8s") == before
+    runner.run("gitops.sh", "release")
+    changed = git(origin, "show", "--name-status", "--format=", BRANCH).splitlines()
+    assert changed == ["D\tk8s/README.md", "A\tk8s/base/new.yaml", f"M\t{RELEASE}"]
+    runner.run("gitops.sh", "undo")
+    assert git(origin, "rev-parse", f"{BRANCH}:k8s") == before
+
+
+def test_an_older_version_takes_its_own_manifests_along(tmp_path: Path) -> None:
+    first, _, origin = job(tmp_path)
+    first.run("gitops.sh", "release")
+    before = git(origin, "rev-parse", f"{BRANCH}:k8s")
+    runner, _ = again(first, origin, tmp_path / "again")
+    (runner.root / "k8s/base/new.yaml").write_text("kind: New\n")
+    runner.commit()
+    runner.run("gitops.sh", "release")
+    assert git(origin, "rev-parse", f"{BRANCH}:k8s") != before
+    first.run("gitops.sh", "release")
+    assert git(origin, "rev-parse", f"{BRANCH}:k8s") == before
+
+
+def test_a_branch_that_nobody_began_begins_at_the_release(tmp_path: Path) -> None:
+    runner, engine, origin = job(tmp_path)
+    git(origin, "branch", "-D", BRANCH)
+    engine.says("Synced", "Degraded")
+    assert runner.run("gitops.sh", "release", check=False).returncode == 1
+    assert git(origin, "rev-parse", f"{BRANCH}^") == git(origin, "rev-parse", "main")
+    done = runner.run("gitops.sh", "undo")
+    assert "has run nothing before" in done.stderr
 
 
 @pytest.mark.parametrize("platform", ["platform", "flux-six"])
@@ -126,7 +172,7 @@ def test_a_first_release_that_fails_has_nothing_to_go_back_to(tmp_path: Path, pl
     assert runner.run("gitops.sh", "release", check=False).returncode == 1
     done = runner.run("gitops.sh", "undo")
     assert "has run nothing before" in done.stderr
-    assert git(origin, "rev-list", "--count", "main") == "2"
+    assert git(origin, "rev-list", "--count", BRANCH) == "2"
 
 
 def test_an_environment_that_gets_well_within_minutes_has_not_failed(tmp_path: Path) -> None:
@@ -159,7 +205,7 @@ def test_the_same_digests_are_no_second_commit_and_nothing_to_undo(tmp_path: Pat
     later, _ = again(runner, origin, tmp_path / "again", first=1)
     later.run("gitops.sh", "release")
     later.run("gitops.sh", "undo")
-    assert git(origin, "rev-list", "--count", "main") == "2"
+    assert git(origin, "rev-list", "--count", BRANCH) == "2"
 
 
 def test_a_push_of_somebody_else_is_kept(tmp_path: Path) -> None:
@@ -171,12 +217,12 @@ def test_a_push_of_somebody_else_is_kept(tmp_path: Path) -> None:
     hook.write_text(
         f"#!/bin/sh\n[ -e {tmp_path}/raced ] && exit 0\ntouch {tmp_path}/raced\nunset GIT_DIR GIT_INDEX_FILE\n"
         f"cd {other} && git -c user.name=o -c user.email=o@example.com commit -q --allow-empty -m other\n"
-        "git push -q origin HEAD:main\n"
+        f"git push -q origin HEAD:{BRANCH}\n"
     )
     hook.chmod(0o755)
     runner.run("gitops.sh", "release")
-    subjects = git(origin, "log", "--format=%s", "main").splitlines()
-    assert subjects == ["Release main to staging [skip ci]", "other", "work"]
+    subjects = git(origin, "log", "--format=%s", BRANCH).splitlines()
+    assert subjects == ["Release main to staging", "other", "work"]
 
 
 def test_the_token_is_in_no_argument_list(tmp_path: Path) -> None:

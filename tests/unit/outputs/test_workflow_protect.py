@@ -27,6 +27,9 @@ def setup(tmp_path: Path, platform: str) -> Runner:
           *nameWithOwner*) echo acme/shop ;;
           *oidc/customization/sub*) cat {tmp_path}/immutable 2> /dev/null || echo null ;;
           'api '*' repos/acme/shop --jq '*) jq --raw-output "${{@: -1}}" <<< '{repository}' ;;
+          *git/ref/heads/main*) echo 1111 ;;
+          *git/ref/heads/deploy/production*) [[ -e {tmp_path}/begun ]] ;;
+          *git/ref/heads/*) exit 1 ;;
           *teams/*) echo '{{"type": "Team", "id": 7}}' ;;
           *users/*) echo '{{"type": "User", "id": 5}}' ;;
           *--input*) {{ printf '%s\\n' "$*"; jq --compact-output .; }} >> {tmp_path}/sent ;;
@@ -41,6 +44,8 @@ def setup(tmp_path: Path, platform: str) -> Runner:
           *users*) echo '[{{"id": 5}}]' ;;
           *groups/acme*) echo '{{"id": 7}}' ;;
           *environments?name=*) echo '[]' ;;
+          *repository/branches/deploy%2Fproduction) [[ -e {tmp_path}/begun ]] ;;
+          *repository/branches/*) exit 1 ;;
           *--input*) {{ printf '%s %s\n' "$3" "${{@: -1}}"; jq --compact-output .; }} >> {tmp_path}/sent ;;
         esac""",
     )
@@ -60,17 +65,34 @@ def sent(tmp_path: Path) -> list[tuple[str, dict[str, Any]]]:
     return requests
 
 
-@pytest.mark.parametrize(("platform", "passes"), [("platform", ["DeployKey"]), ("mixed", [])])
-def test_main_requires_the_one_check(tmp_path: Path, platform: str, passes: list[str]) -> None:
+@pytest.mark.parametrize("platform", ["platform", "mixed"])
+def test_main_requires_the_one_check_of_everybody(tmp_path: Path, platform: str) -> None:
     setup(tmp_path, platform).run("protect.sh", "repository")
     (path, main), (_, releases) = sent(tmp_path)
     assert path == "POST repos/acme/shop/rulesets"
     rules = {r["type"]: r.get("parameters") for r in main["rules"]}
     assert rules["required_status_checks"]["required_status_checks"] == [{"context": "ci-ok"}]
     assert rules["pull_request"]["required_approving_review_count"] == 1
-    assert [a["actor_type"] for a in main["bypass_actors"]] == passes
+    assert "bypass_actors" not in main
     assert releases["target"] == "tag"
     assert {r["type"] for r in releases["rules"]} >= {"update", "deletion"}
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_argocd_follows_begins_at_main_and_takes_commits_of_the_deploy_key(tmp_path: Path, begun: bool) -> None:
+    runner = setup(tmp_path, "platform")
+    if begun:
+        (tmp_path / "begun").touch()
+    runner.run("protect.sh", "deployments")
+    *branches, (path, rules) = sent(tmp_path)
+    names = ["staging"] if begun else ["production", "staging"]
+    assert branches == [
+        ("POST repos/acme/shop/git/refs", {"ref": f"refs/heads/deploy/{name}", "sha": "1111"}) for name in names
+    ]
+    assert path == "POST repos/acme/shop/rulesets"
+    assert rules["conditions"]["ref_name"]["include"] == ["refs/heads/deploy/*"]
+    assert [a["actor_type"] for a in rules["bypass_actors"]] == ["DeployKey"]
+    assert {r["type"] for r in rules["rules"]} == {"deletion", "update", "non_fast_forward"}
 
 
 def test_an_environment_takes_its_refs_and_its_reviewers(tmp_path: Path) -> None:
@@ -162,12 +184,28 @@ def test_gitlab_protects_main_and_release_tags(tmp_path: Path) -> None:
     requests = dict(sent(tmp_path))
     assert requests["PUT projects/acme%2Fshop"]["only_allow_merge_if_pipeline_succeeds"] is True
     main = requests["POST projects/acme%2Fshop/protected_branches"]
-    assert main == {
-        "name": "main", "allow_force_push": False, "merge_access_level": 40, "allowed_to_push": [{"deploy_key_id": 3}],
-    }  # fmt: skip
+    assert main == {"name": "main", "allow_force_push": False, "merge_access_level": 40, "push_access_level": 0}
     assert requests["POST projects/acme%2Fshop/protected_tags"] == {"name": "v*", "create_access_level": 40}
     deleted = [c[-1] for c in runner.calls("glab") if "DELETE" in c]
     assert deleted == [f"projects/acme%2Fshop/protected_{what}" for what in ("branches/main", "tags/v*")]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_flux_follows_takes_commits_of_the_deploy_key_on_gitlab(tmp_path: Path, begun: bool) -> None:
+    runner = setup(tmp_path, "flux-six-gitlab")
+    if begun:
+        (tmp_path / "begun").touch()
+    runner.run("protect.sh", "deployments")
+    *branches, (path, protected) = sent(tmp_path)
+    names = [n for n in sorted(runner.facts()["environments"]) if not (begun and n == "production")]
+    assert branches == [
+        ("POST projects/acme%2Fshop/repository/branches", {"branch": f"deploy/{name}", "ref": "main"}) for name in names
+    ]
+    assert path == "POST projects/acme%2Fshop/protected_branches"
+    assert protected.pop("allowed_to_push") == [{"deploy_key_id": 3}]
+    assert protected == {"name": "deploy/*", "allow_force_push": False, "merge_access_level": 0}
+    deleted = [c[-1] for c in runner.calls("glab") if "DELETE" in c]
+    assert set(deleted) == {"projects/acme%2Fshop/protected_branches/deploy%2F*"}
 
 
 def test_gitlab_environments_have_their_reviewers_and_their_lock(tmp_path: Path) -> None:
@@ -196,3 +234,10 @@ def test_a_wrong_call_shows_the_usage(tmp_path: Path, platform: str) -> None:
     done = setup(tmp_path, platform).run("protect.sh", check=False)
     assert done.returncode == 2
     assert "protect.sh repository" in done.stdout
+
+
+@pytest.mark.parametrize("platform", ["mixed", "gitlab"])
+def test_without_gitops_there_is_no_branch_to_follow(tmp_path: Path, platform: str) -> None:
+    done = setup(tmp_path, platform).run("protect.sh", "deployments", check=False)
+    assert done.returncode == 2
+    assert "deployments" not in done.stdout

@@ -35,7 +35,8 @@ was_accepted() {
   return 1
 }
 
-# with_access FOLDER ARGUMENTS...: git, allowed to push. The deploy key may pass the protection of main; where main has
+{% if project.delivery.mode == 'gitops' %}
+# with_access FOLDER ARGUMENTS...: git, allowed to push. The deploy key may pass the protection of deploy/*; where there is
 # none, the token of the job is enough.
 with_access() {
   local folder=$1 key=$STATE_DIR/deploy-key hosts=$STATE_DIR/known-hosts
@@ -52,5 +53,6 @@ with_access() {
     -c credential.helper='!f() { echo username=x-access-token; echo "password=$GH_TOKEN"; }; f' "$@"
 }
 
+{% endif %}
 # database_host_options: what makes the name of the database known to a container.
 database_host_options() { :; }

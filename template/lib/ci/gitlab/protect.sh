@@ -5,6 +5,9 @@
 #
 #   protect.sh repository                     main needs a merge request and its pipeline; release tags cannot be moved
 #   protect.sh environments REVIEWER...       environments; REVIEWER is a user or a group with a slash, for those with approval
+{% if project.delivery.mode == 'gitops' %}
+#   protect.sh deployments                    deploy/*, which the GitOps engine follows: made from main, written by a deploy key only
+{% endif %}
 #   protect.sh cluster ENVIRONMENT            roles in the cluster of the current kubectl context
 set -euo pipefail
 # shellcheck source=/dev/null
@@ -31,20 +34,35 @@ premium() {
   "$@" || say "NOT SET: $what, which needs GitLab Premium"
 }
 
+{% if project.delivery.mode == 'gitops' %}
+# A deploy key passes: its private half is a variable of the environments only.
+deployments() {
+  local key name
+  key=$(ask "$project/deploy_keys" | jq '[.[] | select(.title == "release" and .can_push)][0].id // empty')
+  if [[ -z $key ]]; then say "no deploy key named release yet: add it (docs/runbooks/deploy.md), then run this again"; fi
+  ask --method DELETE "$project/protected_branches/deploy%2F*" > /dev/null 2>&1 || true # so that they may begin
+  for name in $(jq --raw-output '.environments | keys[]' "$PLATFORM"); do
+    ask "$project/repository/branches/deploy%2F$name" > /dev/null 2>&1 ||
+      jq --null-input --arg branch "deploy/$name" '$ARGS.named + {ref: "main"}' | send POST "$project/repository/branches"
+  done
+  jq --null-input --arg key "$key" '{
+    name: "deploy/*", allow_force_push: false, merge_access_level: 0
+  } + if $key == "" then {push_access_level: 0} else {allowed_to_push: [{deploy_key_id: ($key | tonumber)}]} end' |
+    replace protected_branches 'deploy/*'
+  say "branches deploy/* of $repository"
+}
+
+{% endif %}
 repository() {
-  local gitops key
+  local gitops
   gitops=$(jq '.engine != ""' "$PLATFORM")
   jq --null-input --argjson gitops "$gitops" '{
     only_allow_merge_if_pipeline_succeeds: true, allow_merge_on_skipped_pipeline: false,
     only_allow_merge_if_all_discussions_are_resolved: true, auto_cancel_pending_pipelines: "enabled",
     ci_push_repository_for_job_token_allowed: $gitops
   }' | send PUT "$project"
-  # A deploy key passes, since a GitOps release is a commit: its private half is a variable of the environments only.
-  key=$(ask "$project/deploy_keys" | jq '[.[] | select(.title == "release" and .can_push)][0].id // empty')
-  if [[ $gitops == true && -z $key ]]; then say "no deploy key named release yet: add it (docs/runbooks/deploy.md), then run this again"; fi
-  jq --null-input --arg key "$key" '{
-    name: "main", allow_force_push: false, merge_access_level: 40
-  } + if $key == "" then {push_access_level: 0} else {allowed_to_push: [{deploy_key_id: ($key | tonumber)}]} end' | replace protected_branches main
+  jq --null-input '{name: "main", allow_force_push: false, push_access_level: 0, merge_access_level: 40}' |
+    replace protected_branches main
   jq --null-input '{name: "v*", create_access_level: 40}' | replace protected_tags 'v*'
   jq --null-input '{reset_approvals_on_push: true, merge_requests_author_approval: false}' |
     premium "approvals are given anew after a push" send POST "$project/approvals"

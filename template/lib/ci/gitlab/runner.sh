@@ -30,7 +30,8 @@ was_accepted() {
     jq --exit-status --arg commit "$RUN_COMMIT" 'any(.[]; .sha == $commit)' > /dev/null
 }
 
-# with_access FOLDER ARGUMENTS...: git, allowed to push. The deploy key may pass the protection of main; where main has
+{% if project.delivery.mode == 'gitops' %}
+# with_access FOLDER ARGUMENTS...: git, allowed to push. The deploy key may pass the protection of deploy/*; where there is
 # none, the token of the job is enough. RELEASE_DEPLOY_KEY and SSH_KNOWN_HOSTS are variables of type file.
 with_access() {
   local folder=$1 key=$STATE_DIR/deploy-key
@@ -48,6 +49,7 @@ with_access() {
     -c credential.helper='!f() { echo username=gitlab-ci-token; echo "password=$CI_JOB_TOKEN"; }; f' "$@"
 }
 
+{% endif %}
 # database_host_options: what makes the name of the database known to a container. The one that runs in Docker-in-Docker
 # does not see the names of this job's services.
 database_host_options() { printf '%s\n' --add-host "postgres:$(getent hosts postgres | cut --delimiter ' ' --fields 1)"; }

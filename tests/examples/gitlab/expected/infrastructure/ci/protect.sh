@@ -32,19 +32,15 @@ premium() {
 }
 
 repository() {
-  local gitops key
+  local gitops
   gitops=$(jq '.engine != ""' "$PLATFORM")
   jq --null-input --argjson gitops "$gitops" '{
     only_allow_merge_if_pipeline_succeeds: true, allow_merge_on_skipped_pipeline: false,
     only_allow_merge_if_all_discussions_are_resolved: true, auto_cancel_pending_pipelines: "enabled",
     ci_push_repository_for_job_token_allowed: $gitops
   }' | send PUT "$project"
-  # A deploy key passes, since a GitOps release is a commit: its private half is a variable of the environments only.
-  key=$(ask "$project/deploy_keys" | jq '[.[] | select(.title == "release" and .can_push)][0].id // empty')
-  if [[ $gitops == true && -z $key ]]; then say "no deploy key named release yet: add it (docs/runbooks/deploy.md), then run this again"; fi
-  jq --null-input --arg key "$key" '{
-    name: "main", allow_force_push: false, merge_access_level: 40
-  } + if $key == "" then {push_access_level: 0} else {allowed_to_push: [{deploy_key_id: ($key | tonumber)}]} end' | replace protected_branches main
+  jq --null-input '{name: "main", allow_force_push: false, push_access_level: 0, merge_access_level: 40}' |
+    replace protected_branches main
   jq --null-input '{name: "v*", create_access_level: 40}' | replace protected_tags 'v*'
   jq --null-input '{reset_approvals_on_push: true, merge_requests_author_approval: false}' |
     premium "approvals are given anew after a push" send POST "$project/approvals"

@@ -30,24 +30,6 @@ was_accepted() {
     jq --exit-status --arg commit "$RUN_COMMIT" 'any(.[]; .sha == $commit)' > /dev/null
 }
 
-# with_access FOLDER ARGUMENTS...: git, allowed to push. The deploy key may pass the protection of main; where main has
-# none, the token of the job is enough. RELEASE_DEPLOY_KEY and SSH_KNOWN_HOSTS are variables of type file.
-with_access() {
-  local folder=$1 key=$STATE_DIR/deploy-key
-  shift
-  if [[ -n ${RELEASE_DEPLOY_KEY:-} ]]; then
-    (umask 077 && cat "$RELEASE_DEPLOY_KEY" > "$key")
-    local ssh="ssh -i '$key' -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes"
-    ssh+=" -o UserKnownHostsFile='${SSH_KNOWN_HOSTS:?set this variable, of type file (docs/runbooks/deploy.md)}'"
-    git -C "$folder" remote set-url origin "ssh://git@$CI_SERVER_SHELL_SSH_HOST:$CI_SERVER_SHELL_SSH_PORT/$CI_PROJECT_PATH.git"
-    GIT_SSH_COMMAND=$ssh git -C "$folder" "$@"
-    return
-  fi
-  # shellcheck disable=SC2016 # git expands it, so that the token is in no argument list
-  git -C "$folder" -c credential.helper= \
-    -c credential.helper='!f() { echo username=gitlab-ci-token; echo "password=$CI_JOB_TOKEN"; }; f' "$@"
-}
-
 # database_host_options: what makes the name of the database known to a container. The one that runs in Docker-in-Docker
 # does not see the names of this job's services.
 database_host_options() { printf '%s\n' --add-host "postgres:$(getent hosts postgres | cut --delimiter ' ' --fields 1)"; }

@@ -35,22 +35,5 @@ was_accepted() {
   return 1
 }
 
-# with_access FOLDER ARGUMENTS...: git, allowed to push. The deploy key may pass the protection of main; where main has
-# none, the token of the job is enough.
-with_access() {
-  local folder=$1 key=$STATE_DIR/deploy-key hosts=$STATE_DIR/known-hosts
-  shift
-  if [[ -n ${RELEASE_DEPLOY_KEY:-} ]]; then
-    (umask 077 && printf '%s\n' "$RELEASE_DEPLOY_KEY" > "$key")
-    gh api meta --jq '.ssh_keys[] | "github.com " + .' > "$hosts"
-    GIT_SSH_COMMAND="ssh -i '$key' -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile='$hosts'" \
-      git -C "$folder" -c "url.git@github.com:.insteadOf=https://github.com/" "$@"
-    return
-  fi
-  # shellcheck disable=SC2016 # git expands it, so that the token is in no argument list
-  git -C "$folder" -c credential.helper= \
-    -c credential.helper='!f() { echo username=x-access-token; echo "password=$GH_TOKEN"; }; f' "$@"
-}
-
 # database_host_options: what makes the name of the database known to a container.
 database_host_options() { :; }

@@ -26,11 +26,9 @@ ruleset() {
 }
 
 repository() {
-  # A deploy key passes, since a GitOps release is a commit: its private half is a secret of the environments only.
   jq --null-input '{
     name: "main", target: "branch", enforcement: "active",
     conditions: {ref_name: {include: ["~DEFAULT_BRANCH"], exclude: []}},
-    bypass_actors: (if $gitops == "" then [] else [{actor_type: "DeployKey", actor_id: null, bypass_mode: "always"}] end),
     rules: [
       {type: "deletion"}, {type: "non_fast_forward"},
       {type: "pull_request", parameters: {
@@ -39,7 +37,7 @@ repository() {
       {type: "required_status_checks", parameters: {
         strict_required_status_checks_policy: true, required_status_checks: [{context: "ci-ok"}]}}
     ]
-  }' --arg gitops "$(jq --raw-output .engine "$PLATFORM")" | ruleset main
+  }' | ruleset main
   jq --null-input '{
     name: "releases", target: "tag", enforcement: "active",
     conditions: {ref_name: {include: ["refs/tags/v*"], exclude: []}},

@@ -5,6 +5,7 @@
 #
 #   protect.sh repository                     main needs a pull request and ci-ok; release tags cannot be moved
 #   protect.sh environments REVIEWER...       deployment environments; REVIEWER is a user or org/team, for those with approval
+#   protect.sh deployments                    deploy/*, which the GitOps engine follows: made from main, written by a deploy key only
 #   protect.sh cluster ENVIRONMENT            roles in the cluster of the current kubectl context
 set -euo pipefail
 # shellcheck source=/dev/null
@@ -25,12 +26,29 @@ ruleset() {
   say "ruleset $1"
 }
 
+# begin BRANCH: at main, unless it is there already.
+begin() {
+  api "repos/$repository/git/ref/heads/$1" > /dev/null 2>&1 && return
+  jq --null-input --arg ref "refs/heads/$1" --arg sha "$(api "repos/$repository/git/ref/heads/main" --jq .object.sha)" \
+    '$ARGS.named' | api --method POST "repos/$repository/git/refs" --input - > /dev/null
+}
+
+# A deploy key passes: its private half is a secret of the environments only.
+deployments() {
+  local name
+  for name in $(jq --raw-output '.environments | keys[]' "$PLATFORM"); do begin "deploy/$name"; done
+  jq --null-input '{
+    name: "deployments", target: "branch", enforcement: "active",
+    conditions: {ref_name: {include: ["refs/heads/deploy/*"], exclude: []}},
+    bypass_actors: [{actor_type: "DeployKey", actor_id: null, bypass_mode: "always"}],
+    rules: [{type: "deletion"}, {type: "update"}, {type: "non_fast_forward"}]
+  }' | ruleset deployments
+}
+
 repository() {
-  # A deploy key passes, since a GitOps release is a commit: its private half is a secret of the environments only.
   jq --null-input '{
     name: "main", target: "branch", enforcement: "active",
     conditions: {ref_name: {include: ["~DEFAULT_BRANCH"], exclude: []}},
-    bypass_actors: (if $gitops == "" then [] else [{actor_type: "DeployKey", actor_id: null, bypass_mode: "always"}] end),
     rules: [
       {type: "deletion"}, {type: "non_fast_forward"},
       {type: "pull_request", parameters: {
@@ -39,7 +57,7 @@ repository() {
       {type: "required_status_checks", parameters: {
         strict_required_status_checks_policy: true, required_status_checks: [{context: "ci-ok"}]}}
     ]
-  }' --arg gitops "$(jq --raw-output .engine "$PLATFORM")" | ruleset main
+  }' | ruleset main
   jq --null-input '{
     name: "releases", target: "tag", enforcement: "active",
     conditions: {ref_name: {include: ["refs/tags/v*"], exclude: []}},
@@ -123,6 +141,6 @@ cluster() {
 }
 
 case ${1:-} in
-  repository | environments | cluster) "$@" ;;
+  repository | environments | deployments | cluster) "$@" ;;
   *) sed -n '/^#   protect/s/^# *//p' "$0" && exit 2 ;;
 esac

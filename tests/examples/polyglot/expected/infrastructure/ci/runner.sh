@@ -35,7 +35,7 @@ was_accepted() {
   return 1
 }
 
-# with_access FOLDER ARGUMENTS...: git, allowed to push. The deploy key may pass the protection of main; where main has
+# with_access FOLDER ARGUMENTS...: git, allowed to push. The deploy key may pass the protection of deploy/*; where there is
 # none, the token of the job is enough.
 with_access() {
   local folder=$1 key=$STATE_DIR/deploy-key hosts=$STATE_DIR/known-hosts

@@ -23,7 +23,7 @@ reference() {
 }
 
 component() {
-  printf '%s\n' '# The digests that this environment runs. The workflow writes this file; reverting its commit undoes a release.'
+  printf '%s\n' '# The digests of one version, as the pipeline deploys it.'
   printf '%s\n' 'apiVersion: kustomize.config.k8s.io/v1alpha1' 'kind: Component' 'images:'
   jq --slurp --raw-output 'sort_by(.image)[] | "  - name: \(.image)\n    digest: \(.digest)"' "$DIGESTS"/*.json
 }

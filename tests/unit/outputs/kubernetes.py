@@ -18,7 +18,13 @@ from tests.unit.outputs.platforms import SETTINGS, Platform, rendered
 
 Document = dict[str, Any]
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+class _Loader(yaml.CSafeLoader):
+    """YAML as Kubernetes reads it, where a bare `=` is text."""
+
+
+_Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+
 _PATCH = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: backend-config }\ndata: { MINE: '1' }\n"
 
 
@@ -128,7 +134,7 @@ def build(name: str, environment: str) -> str:
 @cache
 def parsed(name: str, environment: str) -> tuple[Document, ...]:
     """The manifests of one environment of a variant."""
-    return tuple(yaml.load_all(build(name, environment), Loader=_LOADER))
+    return tuple(yaml.load_all(build(name, environment), Loader=_Loader))
 
 
 def documents(name: str, environment: str, *kinds: str) -> list[Document]:

@@ -88,13 +88,13 @@ def test_the_one_workload_of_an_unknown_image_is_the_one_program_that_is_built()
         "server.js": SERVER,
         "Dockerfile": "FROM node:24\nEXPOSE 4000\n",
         "docker-compose.yml": "services:\n  app: { build: ., ports: ['4000:4000'] }\n",
-        "k8s/app.yaml": deployment("corner-shop", "corner-shop:1"),
+        "k8s/app.yaml": deployment("corner-shop-site", "corner-shop-site:1"),
     }
     proposal = propose(files)
     service = yaml.safe_load(proposal.text)["services"]["app"]
     assert service["replicas"] == 2
     assert proposal.left_out == ()
-    assert "corner-shop at k8s/app.yaml:11 was taken for it" in proposal.text
+    assert "corner-shop-site at k8s/app.yaml:11 was taken for it" in proposal.text
 
 
 def test_a_workload_of_another_port_and_name_is_not_taken_for_it() -> None:

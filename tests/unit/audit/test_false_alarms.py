@@ -108,6 +108,8 @@ def test_weak_passwords_that_everybody_knows_are_no_leaked_secret():
     assert (
         findings({"docker-compose.yml": compose.format("${DB_PASSWORD:-postgres123}")}, "secret-in-tracked-file") == ()
     )
+    (known,) = findings({"docker-compose.prod.yml": compose.format("Postgres123!")}, "secret-in-tracked-file")
+    assert [(one.path, one.value) for one in known.locations] == [("docker-compose.prod.yml", "POSTGRES_PASSWORD")]
     assert len(findings({"docker-compose.yml": compose.format("Kx93-vRq7_tPw2mZ")}, "secret-in-tracked-file")) == 1
 
 

@@ -104,8 +104,8 @@ def test_the_targets_of_prometheus_are_hosts_too():
     }
     found = {one.title: one for one in reported(files, "undefined-host")}
     assert set(found) == {
-        "Host redis-exporter is used, and no service or container is called that (redis_exporter is)",
-        "Hosts api-1 and api-2 are used, and no service or container is called that",
+        "prometheus.yml scrapes hosts that no service or container is called: "
+        "api-1, api-2, redis-exporter (redis_exporter is)",
     }
     assert {one.severity for one in found.values()} == {"medium"}
     first = next(iter(found.values())).locations[0]

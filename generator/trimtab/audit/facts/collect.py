@@ -24,12 +24,25 @@ from trimtab.audit.facts import (
     kustomize,
     migrations,
     packages,
+    prometheus,
+    references,
+    run_images,
+    schemacode,
     source,
     variants,
     workflow,
+    written,
 )
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts.commands import INDEX, SCHEMA, logical_lines, makefile_lines, migration_of, with_assignments
+from trimtab.audit.facts.commands import (
+    CREATES,
+    INDEX,
+    SCHEMA,
+    logical_lines,
+    makefile_lines,
+    migration_of,
+    with_assignments,
+)
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.interest import is_interesting
 from trimtab.audit.facts.naming import environment_of, is_auxiliary
@@ -88,7 +101,7 @@ class _Gatherer:
         except RecursionError:
             self.repo.note(path, "nested too deeply")
 
-    def _dispatch(self, path: str, base: str, low: str) -> None:  # noqa: C901
+    def _dispatch(self, path: str, base: str, low: str) -> None:  # noqa: C901, PLR0912
         if low.endswith(_YAML):
             self._text(path, self._yaml)
         elif dockerfile.ambiguous(base):
@@ -113,6 +126,8 @@ class _Gatherer:
             self._text(path, self._conf)
         elif low.endswith(".sql"):
             self._text(path, self._sql)
+        elif low.startswith("appsettings") and low.endswith(".json"):
+            self._text(path, lambda where, text: written.in_settings(self.draft, where, text))
         elif low.startswith("application") and low.endswith(".properties"):
             self._text(path, self._properties)
 
@@ -142,13 +157,16 @@ class _Gatherer:
 
     def _script(self, path: str, text: str) -> None:
         base = path.rsplit("/", 1)[-1]
+        written.in_commands(self.draft, path, text.split("\n"), 1, environment_of(path))
+        run_images.note(self.draft, path, text.split("\n"), 1, environment_of(path))
         lines = with_assignments(logical_lines(text))
         commands = [m.Command(line, m.Place(path, number), "script", base) for line, number in lines]
         self.draft.extend_commands(commands)
+        references.loose_references(self.draft, commands)
         if re.search(r"(?m)(?:^|[\s;&(])(?:cd|pushd)\s", text):
             return
         for command in commands:  # it starts in the root or in the script's own folder: nobody says which
-            for match in workflow.MIGRATION_FOLDER.finditer(command.text) if migration_of(command) else ():
+            for match in references.MIGRATION_FOLDER.finditer(command.text) if migration_of(command) else ():
                 if not self.repo.exists(join(directory_of(path), match[1]) or "."):
                     self.draft.refer(join("", match[1]), "migration directory", command.place)
 
@@ -158,7 +176,7 @@ class _Gatherer:
         for line, number, target in lines:
             place = m.Place(path, number)
             self.draft.commands.append(m.Command(line, place, "makefile", target))
-            workflow.script_references(self.draft, line, place, directory)
+            references.script_references(self.draft, line, place, directory)
 
     def _conf(self, path: str, text: str) -> None:
         if "redis" in path.rsplit("/", 1)[-1].lower() or re.search(
@@ -169,6 +187,7 @@ class _Gatherer:
             conffiles.read_nginx(self.draft, path, text)
 
     def _sql(self, path: str, text: str) -> None:
+        self.draft.databases.update(CREATES.findall(text))
         if INDEX.search(text):
             self.draft.sql[path] = "index"
         elif SCHEMA.search(text):
@@ -185,13 +204,13 @@ class _Gatherer:
     def _spring(self, key: str, value: str, place: m.Place) -> None:
         """A Spring property: the server's port, the variables that it is filled from, and secrets."""
         note_secret(self.draft, re.sub(r"\W", "_", key).upper(), value, place, environment_of(place.path))
+        if environment_of(place.path) not in ("local", "test"):
+            self.draft.schema_calls.extend(schemacode.of_property(key, value, place))
         for name, default in re.findall(r"\$\{([A-Z][A-Z0-9_]*)(?::([^{}]*))?\}", value):
             self.draft.reads.append(
                 m.EnvRead(name, place, default if ":" in value else None, required=":" not in value)
             )
         self.draft.routes.extend(m.Route(path, place) for path in _health_routes(key, value))
-        if key == "spring.jpa.hibernate.ddl-auto" and value in ("update", "create", "create-drop"):
-            self.draft.schema_makers.append((f"ddl-auto={value}", place))
         if key == "server.port":
             number = re.search(r"\d{2,5}", value)
             variable = re.search(r"\$\{([A-Z_]+)", value)
@@ -204,16 +223,16 @@ class _Gatherer:
         chart = self._chart_of(path)
         if gitlab.named_pipeline(path):
             self._documents(path, text, lambda body: gitlab.read(self.draft, path, body))
-        elif chart is not None or compose.named_compose(base) or _COMPOSE_WORDS.search(text):
-            self.waiting.append((path, text))
         elif path.startswith((".github/workflows/", ".gitea/workflows/", ".forgejo/workflows/")):
             self._documents(path, text, lambda body: workflow.WorkflowReader(self.draft, path).read(body))
+        elif chart is not None or compose.named_compose(base) or _COMPOSE_WORDS.search(text):
+            self.waiting.append((path, text))
         elif base in ("kustomization.yaml", "kustomization.yml"):
             self._documents(path, text, lambda body: self._kustomization(path, body))
         elif base.startswith("application") and not _KUBERNETES_WORDS.search(text):
             self._documents(path, text, lambda body: self._spring_tree(path, body, ""))
-        elif base.startswith("prometheus") and "scrape_configs" in text and not _KUBERNETES_WORDS.search(text):
-            self._documents(path, text, lambda body: conffiles.read_prometheus(self.draft, path, body))
+        elif "scrape_configs:" in text and not _KUBERNETES_WORDS.search(text):
+            self._documents(path, text, lambda body: self._prometheus(path, body))
         elif base.startswith("taskfile"):
             self.draft.extend_commands(
                 m.Command(line, m.Place(path, number), "makefile")
@@ -221,6 +240,10 @@ class _Gatherer:
             )
         elif _KUBERNETES_WORDS.search(text):
             self._kubernetes(path, text, group_of(path), chart=False)
+
+    def _prometheus(self, path: str, body: Map) -> None:
+        if prometheus.looks_like_prometheus(body):
+            prometheus.read(self.draft, path, body)
 
     def _chart_of(self, path: str) -> str | None:
         directory = directory_of(path)
@@ -328,7 +351,7 @@ class _Gatherer:
         for container in containers:
             for item in container.env:
                 if item.value and item.place.path == container.place.path:
-                    note_secret(draft, item.name, item.value, item.place, item.environment)
+                    note_secret(draft, item.name, item.value, item.place, item.environment, fallback=bool(item.refs))
                 for scheme, host, port, _ in urls(item.value or item.outline):
                     draft.upstreams.append(m.Upstream(host, port, item.place, scheme, item.name, container.name))
             draft.upstreams.extend(hosts.variables(container))
@@ -337,7 +360,8 @@ class _Gatherer:
         found: dict[str, Any] = {
             item.name: tuple(getattr(draft, item.name))
             for item in dataclasses.fields(m.Facts)
-            if hasattr(draft, item.name) and item.name not in ("sql", "origins", "assumed", "mentioned", "memo")
+            if hasattr(draft, item.name)
+            and item.name not in ("sql", "databases", "origins", "assumed", "mentioned", "memo")
         }
         facts = m.Facts(
             files=files,
@@ -345,6 +369,8 @@ class _Gatherer:
             containers=tuple(containers),
             migrations=tuple(migrations.find(tuple(path for path in self.repo.files if not is_auxiliary(path)))),
             sql=draft.sql,
+            databases=frozenset(draft.databases)
+            | {name for command in draft.commands for name in CREATES.findall(command.text)},
             origins=draft.origins,
             assumed=draft.assumed,
             mentioned=frozenset(draft.mentioned),

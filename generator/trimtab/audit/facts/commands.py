@@ -18,7 +18,7 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             "test",
             r"\b(?:cargo\s+(?:nextest|test|llvm-cov|tarpaulin)|pytest|tox\b|nox\b|go\s+test|gotestsum|dotnet\s+test|rspec|phpunit|pest\b|vitest|"
             r"jest\b|playwright\s+test|cypress\s+run|mix\s+test|rails\s+test|artisan\s+test|ctest|manage\.py\s+test|python\s+-m\s+unittest|"
-            r"(?:npm|pnpm|yarn|bun)\s+(?:(?:-\S+|--\S+(?:\s+\w+)?)\s+){0,10}(?:run\s+)?(?:t|test|test:(?!smoke|health)\S+|e2e|coverage)(?![\w:])|"
+            r"(?:npm|pnpm|yarn|bun)\s+(?:(?:-\S+|--\S+(?:\s+[\w./@-]+)?)\s+){0,10}(?:run\s+)?(?:t|test|test:(?!smoke|health)\S+|e2e|coverage)(?![\w:])|"
             r"(?:\./)?(?:mvnw?|gradlew?)\s+(?:\S+\s+){0,30}(?:test|verify|check)\b|make\s+(?:\S+\s+)?(?:test|check|e2e)\S*)",
         ),
         (
@@ -44,7 +44,8 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"\bdocker[ -]compose\s.{0,300}\bup\b.{0,300}(?:-d|--detach)\b|\bdocker\s+stack\s+deploy\b|\bfly(?:ctl)?\s+deploy\b|\bgcloud\s+run\s+deploy\b|"  # noqa: E501
             r"\bvercel\s+(?:deploy|--prod)|\bnetlify\s+deploy\b|\baws\s+ecs\s+update-service\b|\bgcloud\s+app\s+deploy\b|\bheroku\s+container:release\b|"
             r"\bargocd\s+app\s+sync\b|\bskaffold\s+(?:run|deploy)\b|\bkustomize\s+build\b.{0,300}\|\s*kubectl\s+apply|\bserverless\s+deploy\b|\bcdk\s+deploy\b|"
-            r"\bansible-playbook\b|\bterraform\s+apply\b|\bcap\s+\w+\s+deploy\b|\bkamal\s+deploy\b",
+            r"\brailway\s+up\b|\bfastapi\s+deploy\b|\bwrangler\s+(?:deploy|publish)\b|\beb\s+deploy\b|\bsam\s+deploy\b|\bpulumi\s+up\b|"
+            r"\baz\s+(?:containerapp\s+(?:up|update)|webapp\s+(?:up|deploy))\b|\bansible-playbook\b|\bterraform\s+apply\b|\bcap\s+\w+\s+deploy\b|\bkamal\s+deploy\b",
         ),
     )
 )
@@ -110,6 +111,7 @@ SCHEMA = re.compile(
     r"\b(?:CREATE|ALTER|DROP)\s+(?:UNIQUE\s+)?(?:TABLE|INDEX|TYPE|VIEW|MATERIALIZED\s+VIEW|SEQUENCE|COLUMN|TRIGGER)\b",
     re.IGNORECASE,
 )
+CREATES = re.compile(r"(?i)\bCREATE\s+DATABASE\s+(?:IF\s+NOT\s+EXISTS\s+)?[\"'`\[]?([\w-]{1,100})")
 INDEX = re.compile(r"\bCREATE\s+(?:UNIQUE\s+)?INDEX\b", re.IGNORECASE)
 INDEX_CHECK = re.compile(
     r"\bpg_indexes?\b|\bindisvalid\b|\bSHOW\s+INDEX|\binformation_schema\.statistics\b|verify[-_ ]?(?:the[-_ ])?(?:db[-_ ])?(?:index|indices|schema)|check[-_ ]?index",  # noqa: E501

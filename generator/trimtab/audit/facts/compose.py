@@ -89,6 +89,7 @@ class ComposeReader:
             missing.extend(self.undefined(bodies.map(name), defined, frozenset(bodies)))
         included = (join(self.directory, str(_text_or(item, "path") or "")) for item in document.seq("include"))
         includes = tuple(path for path in included if path)
+        networks = document.map("networks")
         return m.ComposeFile(
             self.path,
             self.environment,
@@ -98,6 +99,7 @@ class ComposeReader:
             defined["volumes"],
             tuple(missing),
             includes,
+            frozenset(name for name in networks if _is_outside(networks.map(name))),
         )
 
     def service(self, name: str, body: Map, line: int) -> m.Container:
@@ -379,6 +381,11 @@ class ComposeReader:
                 quiet = Draft(self.draft.repo)
                 return ComposeReader(quiet, path, self.values).service(name, bodies.map(name), bodies.line_of(name))
         return None
+
+
+def _is_outside(network: Map) -> bool:
+    """Whether a network is declared as one that exists already; the older form holds its name."""
+    return isinstance(network.get("external"), Map) or truth(network.get("external"))
 
 
 def _text_or(value: Value, key: str) -> Scalar | None:

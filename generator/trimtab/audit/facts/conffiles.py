@@ -7,7 +7,6 @@ import re
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.text import to_port
-from trimtab.yamlpos import Map
 
 _TOKEN = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[{};]|#[^\n]*|\n|\$\{\w+\}|(?:[^\s{};\"'#$]|\$(?!\{))+")
 _KEPT = frozenset(
@@ -98,14 +97,3 @@ def read_redis(draft: Draft, path: str, text: str) -> None:
         ):
             value = "set" if words[0].lower() == "requirepass" else " ".join(words[1:])
             draft.settings.append(m.Setting("redis", words[0].lower(), value, m.Place(path, number)))
-
-
-def read_prometheus(draft: Draft, path: str, body: Map) -> None:
-    """Add the targets that a Prometheus configuration scrapes by host and port."""
-    for job in body.maps("scrape_configs"):
-        for static in job.maps("static_configs"):
-            for target in static.seq("targets").texts():
-                host, _, port = str(target).partition(":")
-                if to_port(port) and re.fullmatch(r"[\w.-]+", host):
-                    place = m.Place(path, target.line)
-                    draft.upstreams.append(m.Upstream(host, to_port(port), place, "http", "scrape target"))

@@ -47,6 +47,7 @@ _WORDS = {
     "MAXIMUM": "MAX",
     "MINIMUM": "MIN",
     "REQUESTS": "REQUEST",
+    "MINIO": "S3",
 }
 UNITS = {
     "MS": "ms",
@@ -86,6 +87,9 @@ _MEANINGS: dict[frozenset[str], frozenset[str]] = {
     frozenset({"JWT", "TOKEN", "EXPIRY"}): frozenset({"JWT", "EXPIRY"}),
     frozenset({"REFRESH", "TOKEN", "EXPIRY"}): frozenset({"JWT", "REFRESH", "EXPIRY"}),
     frozenset({"JWT", "REFRESH", "TOKEN", "EXPIRY"}): frozenset({"JWT", "REFRESH", "EXPIRY"}),
+    frozenset({"S3", "ACCESS", "KEY", "ID"}): frozenset({"S3", "ACCESS", "KEY"}),
+    frozenset({"S3", "SECRET", "ACCESS", "KEY"}): frozenset({"S3", "SECRET", "KEY"}),
+    frozenset({"S3", "BUCKET", "NAME"}): frozenset({"S3", "BUCKET"}),
     frozenset({"RUST", "LOG"}): frozenset({"RUST", "LOG"}),
 }
 _DURATION = frozenset({"EXPIRY", "TIMEOUT", "DURATION", "INTERVAL", "DELAY", "MAXAGE"})

@@ -108,8 +108,9 @@ DOCKERFILE_WORDS: tuple[tuple[str, str], ...] = (
     (r"\bREACT_APP_\w+|\breact-scripts\b", "cra"),
     (r"\bVITE_\w+|\bvite\s+(?:build|preview)\b", "vite"),
 )
-# What a Dockerfile says of a framework without doing anything with it: left over, where another one is built.
-DOCKERFILE_HINTS: tuple[tuple[str, str], ...] = ((r"\bnextjs\b|NEXT_TELEMETRY_DISABLED", "next"),)
+# What a Dockerfile says of a framework without doing anything with it: left over, where another one is built. A user
+# called nextjs is copied into Dockerfiles of anything, and says nothing.
+DOCKERFILE_HINTS: tuple[tuple[str, str], ...] = ((r"NEXT_TELEMETRY_DISABLED", "next"),)
 # The ecosystem that a Dockerfile's tools belong to.
 DOCKERFILE_TOOLS: tuple[tuple[str, str], ...] = (
     (r"\bcargo\s+(?:build|chef|install|run|leptos)\b", "cargo"),

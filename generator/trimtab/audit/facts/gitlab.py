@@ -13,9 +13,10 @@ from trimtab.audit.facts.commands import logical_lines
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.products import RUNTIMES, product_of_image
 from trimtab.audit.facts.pushes import PushReader
+from trimtab.audit.facts.references import script_references
 from trimtab.audit.facts.secrets import note_secret
 from trimtab.audit.facts.text import join, parse_image
-from trimtab.audit.facts.workflow import script_references, step_kinds
+from trimtab.audit.facts.workflow import step_kinds
 from trimtab.yamlpos import Map, Scalar, Seq, Value
 
 _DEFAULTS = ("before_script", "after_script", "artifacts")
@@ -172,6 +173,7 @@ class _Pipeline:
         yield m.Step("", self.place(line), run=str(entry), run_line=first)
         for text, at in logical_lines(entry, first):
             self.draft.commands.append(m.Command(text, self.place(at), "workflow", job))
+            self.pushes.assign(text, job)
             for values in combinations:
                 self.pushes.shell(text, at, job, {**self.values, **self.own, **values})
             script_references(self.draft, text, self.place(at), self.directory)

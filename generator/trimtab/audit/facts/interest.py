@@ -35,10 +35,14 @@ _SIGNS = (
     (b"uvicorn", None, "python"),
     (b"UseUrls", None, "csharp"),
     (b"server.port", None, "java kotlin"),
-    # Tables that the source itself makes
+    # Changes of the schema
+    (b"migrat", rb"migrat(?:e!\(|e\.latest\(|e\.New|ionsRun)", "rust javascript typescript go"),
+    (b"igrations(", rb"igrations\(", "rust javascript typescript"),
+    (b"Migrat", rb"Migrat(?:e(?:Async)?\(|or::up)", "rust csharp go"),
+    (b"command.upgrade(", None, "python"),
     (b"create_all", None, "python"),
     (b"sync", rb"sync(?:\(|hronize\s*:\s*true)", "javascript typescript"),
-    (b"AutoMigrate(", None, "go"),
+    (b"goose.Up", None, "go"),
     (b"EnsureCreated", None, "csharp"),
     # Health checks that a library serves
     (b"MapHealthChecks", None, "csharp"),

@@ -170,6 +170,7 @@ class ComposeFile:
     volumes: frozenset[str]
     missing: tuple[tuple[str, str, Place], ...]  # (kind, name, place) of networks, volumes, secrets, services undefined
     includes: tuple[str, ...] = ()
+    outside: frozenset[str] = frozenset()  # networks that are made elsewhere, with containers that are not known here
 
 
 @dataclass(frozen=True, slots=True)
@@ -473,6 +474,15 @@ class MigrationDirectory:
 
 
 @dataclass(frozen=True, slots=True)
+class SchemaCall:
+    """Application source that changes the schema: `up` runs the tool's migrations, `create` makes what models say."""
+
+    tool: str
+    action: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A path that a file refers to as standing in the repository."""
 
@@ -502,6 +512,8 @@ class SecretValue:
     place: Place
     environment: Environment
     strength: Literal["certain", "likely"]
+    fallback: bool = False  # what an interpolation falls back on where nobody sets the variable
+    weak: bool = False  # a password that everybody knows, where it does no harm
 
 
 @dataclass(frozen=True, slots=True)
@@ -555,14 +567,17 @@ class Facts:
     routes: tuple[Route, ...] = ()
     reads: tuple[EnvRead, ...] = ()
     migrations: tuple[MigrationDirectory, ...] = ()
+    schema_calls: tuple[SchemaCall, ...] = ()
     references: tuple[Reference, ...] = ()
     settings: tuple[Setting, ...] = ()
     secrets: tuple[SecretValue, ...] = ()
     services: tuple[Service, ...] = ()
-    schema_makers: tuple[tuple[str, Place], ...] = ()  # where source itself makes the tables of its models
     sql: Mapping[str, str] = field(
         default_factory=dict
     )  # path of a script's SQL file -> what it does: table, index, data
+
+    # databases that SQL files and scripts create beside a server's first one
+    databases: frozenset[str] = frozenset()
 
     # (template, line) -> the values that fill it, each with its place in the chart's values file
     origins: Mapping[tuple[str, int], Sequence[tuple[str, Place]]] = field(default_factory=dict)

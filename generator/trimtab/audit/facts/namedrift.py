@@ -11,6 +11,8 @@ from trimtab.audit.facts.model import EnvVar, Facts, Place
 from trimtab.audit.facts.products import is_third_party
 from trimtab.audit.facts.query import commands_by_path
 
+NEAR = 3  # lines within which two reads are one expression
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -72,9 +74,23 @@ def name_drifts(facts: Facts) -> list[NameDrift]:
         if len({item.name for _, item in entries}) < 2 or len(words) < 2:
             continue
         drift = _drift(words, entries, mapped)
-        if drift is not None:
+        if drift is not None and not _alternatives(drift.names, facts):
             found.append(drift)
     return found
+
+
+def _alternatives(names: tuple[str, ...], facts: Facts) -> bool:
+    """Whether source reads all of the names in one place, the one where the other is not set."""
+    lines: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for read in facts.reads:
+        if read.name in names:
+            lines[read.place.path][read.name].append(read.place.line)
+    for found in lines.values():
+        if len(found) == len(names):
+            for line in found[names[0]]:
+                if all(any(abs(other - line) <= NEAR for other in found[name]) for name in names):
+                    return True
+    return False
 
 
 def _drift(words: frozenset[str], entries: list[tuple[Unit, EnvVar]], mapped: set[str]) -> NameDrift | None:

@@ -18,6 +18,11 @@ _OPTION = re.compile(
     r"(?:--port[ =]|--http-port[ =]|\s-p[ =]?|--bind[ =]\S*:|\s-b[ =]?\S*:|\bPORT=|runserver\s+\S*:|--server\.port=|-Dserver\.port=|--urls?[ =]\S*:)(\d{2,5})\b"  # noqa: E501
 )
 _DEBUGGERS = frozenset({9229, 5005, 5678, 2345, 35729, 24678, 9003, 9230})
+# Ports beside the one that serves: nobody else has to state them.
+_SIDE_PORT = re.compile(
+    r"metrics|prom|admin|manage|mgmt|debug|health|probe|status|actuator|grpc|gossip|cluster|peer|raft|pprof|profil|jmx|inspect",
+    re.IGNORECASE,
+)
 _FRAMEWORK_PORT = {"ASPNETCORE_HTTP_PORTS", "ASPNETCORE_URLS", "SERVER_PORT", "ROCKET_PORT"}
 
 
@@ -74,6 +79,8 @@ def _claims(service: Service, facts: Facts) -> list[Claim]:
         found.extend(_variables(dockerfile.env, unit, dockerfile.environment))
         found.extend(_options(dockerfile.command, dockerfile.command_place, unit, dockerfile.environment))
     found.extend(_env_files(service, facts))
+    if _served_by_nginx(service, {claim.port for claim in found}, facts):
+        return [claim for claim in found if claim.port not in _DEBUGGERS]
     found.extend(_defaults(service, {claim.port for claim in found}))
     overridable = any(claim.what == "listen" for claim in found)
     for bind in _own_binds(service, {claim.port for claim in found}):
@@ -158,6 +165,23 @@ def _own_binds(service: Service, stated: set[int]) -> list[Bind]:
     return [bind for bind in service.binds if not agreeing or bind.place.path in agreeing]
 
 
+def _served_by_nginx(service: Service, stated: set[int], facts: Facts) -> bool:
+    """Whether the service's folder has an nginx configuration for the very port that its containers open, and no
+    Dockerfile that says what else they run: the source's own server is then for other places.
+    """
+    return (
+        not service.dockerfiles
+        and bool(service.root)
+        and any(
+            one.product == "nginx"
+            and one.name == "listen"
+            and one.place.path.startswith(f"{service.root}/")
+            and to_port((one.value.split() or [""])[0].rsplit(":", 1)[-1]) in stated
+            for one in facts.settings
+        )
+    )
+
+
 def _nginx(service: Service, dockerfile: Dockerfile, facts: Facts) -> Iterator[Claim]:
     """What nginx listens on, where the image is nginx with the configuration of the service's own
     directory.
@@ -189,8 +213,9 @@ def unit_of(container: Container) -> str:
 def _container(container: Container) -> Iterator[Claim]:
     unit = unit_of(container)
     environment = container.environment
-    several = len({port.number for port in container.ports if port.protocol == "tcp"}) > 1
-    for port in container.ports:
+    main = [port for port in container.ports if not _SIDE_PORT.search(port.name)] or container.ports
+    several = len({port.number for port in main if port.protocol == "tcp"}) > 1
+    for port in main:
         if port.number and port.protocol == "tcp" and not (several and port.number == 443):  # TLS beside it
             yield Claim(port.number, port.place, "declared", unit, environment)
     own = tuple(item for item in container.env if item.origin != "envfile")

@@ -89,8 +89,25 @@ DEFAULT_PORT = {
     "cassandra": 9042,
     "neo4j": 7687,
     "influxdb": 8086,
+    "mssql": 1433,
 }
-DATASTORES = frozenset(value for value in _DATASTORES.values() if value)
+# What the published images listen on beside it, for administration, metrics and their own clusters.
+SIDE_PORTS: dict[str, frozenset[int]] = {
+    "rabbitmq": frozenset({1883, 4369, 5671, 15671, 15672, 15675, 15692, 25672, 61613}),
+    "elasticsearch": frozenset({9300}),
+    "opensearch": frozenset({9300, 9600}),
+    "minio": frozenset({9001}),
+    "clickhouse": frozenset({9000, 9004, 9009, 9363}),
+    "nats": frozenset({6222, 8222}),
+    "etcd": frozenset({2380}),
+    "zookeeper": frozenset({2888, 3888, 8080}),
+    "neo4j": frozenset({7473, 7474}),
+    "cockroach": frozenset({8080}),
+    "cassandra": frozenset({7000, 7001, 7199}),
+    "redis": frozenset({16379, 26379}),
+}
+_MSSQL = re.compile(r"(?:^|/)mssql/server$|(?:^|/)azure-sql-edge$", re.IGNORECASE)  # its name's last part says nothing
+DATASTORES = frozenset({*_DATASTORES.values(), "mssql"}) - {""}
 RUNTIMES = frozenset({"node", "python", "go", "rust", "ruby", "php", "elixir", "java", "dotnet", "deno", "bun"})
 _SIDE_IMAGES = frozenset(
     [
@@ -162,13 +179,13 @@ _SIDE_IMAGES = frozenset(
 def datastore_of(repository: str) -> str:
     """The datastore that an image repository holds, or ""."""
     base = repository.rsplit("/", 1)[-1].lower()
-    return _DATASTORES.get(base, "")
+    return _DATASTORES.get(base, "") or ("mssql" if _MSSQL.search(repository) else "")
 
 
 def is_third_party(repository: str) -> bool:
     """Whether an image is a well-known published one, whose variables and ports are its own."""
     base = repository.rsplit("/", 1)[-1].lower()
-    return bool(_DATASTORES.get(base)) or base in _SIDE_IMAGES or base in _RUNTIMES
+    return bool(datastore_of(repository)) or base in _SIDE_IMAGES or base in _RUNTIMES
 
 
 def product_of_image(repository: str) -> str:
@@ -185,7 +202,7 @@ def product_of_image(repository: str) -> str:
         )
     if base in ("postgis", "pgvector", "timescaledb", "timescaledb-ha", "percona", "percona-server"):
         return ""  # their tags state the extension's version as well, or first
-    return _DATASTORES.get(base, "")
+    return datastore_of(repository)
 
 
 _VERSION = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?")
@@ -217,6 +234,7 @@ def same_version(one: tuple[int, ...], other: tuple[int, ...], product: str) -> 
         "mariadb": 2,
         "redis": 1,
         "mongodb": 1,
+        "mssql": 1,
     }.get(product, 2)
     length = min(len(one), len(other), depth)
     return one[:length] == other[:length]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from trimtab.audit.facts import model as m
@@ -23,11 +24,17 @@ _BUILD = re.compile(r"\b(?:docker|podman|buildah)\s+(?:buildx\s+|image\s+)?build
 _TAG = re.compile(rf"(?:\s-t|--tag)[ =]+{_WORD}")
 _LAST = re.compile(r"\s([\w.][\w./-]*)\s*$")
 _FILE = re.compile(r"\s(?:-f|--file)[ =]+([\w./-]+)")
+_NAME = r"([A-Za-z_]\w{0,99})=([^\n]{1,299})"
+_ASSIGNED = re.compile(rf"^(?:export\s+|local\s+|readonly\s+)?{_NAME}$")
+_EXPORTED = re.compile(rf"^echo\s+[\"']?{_NAME}>>\s*[\"']?\$\{{?GITHUB_(ENV|OUTPUT)\b")
 
 
 def with_env(text: str, values: Mapping[str, str]) -> str:
     """`text` with the workflow's own env values filled in, in both spellings."""
     text = re.sub(r"\$\{\{\s*env\.(\w+)\s*\}\}", lambda match: values.get(match[1], match[0]), text)
+    text = re.sub(
+        r"\$\{\{\s*(steps\.[\w-]+\.outputs\.[\w-]+)\s*\}\}", lambda match: values.get(match[1], match[0]), text
+    )
     return re.sub(r"\$\{?([A-Z_][A-Z0-9_]*)\}?", lambda match: values.get(match[1], match[0]), text)
 
 
@@ -87,14 +94,30 @@ class PushReader:
         self.draft = draft
         self.path = path
         self.built: dict[tuple[str, str], tuple[list[str], str, str]] = {}  # (job, repository): tags, context, file
+        self.assigned: dict[str, dict[str, str]] = defaultdict(dict)  # by job, what its commands assign
 
-    def step(self, step: m.Step, job: str, values: Mapping[str, str], job_body: Map) -> None:
-        """Add the images that a step of a GitHub workflow pushes."""
+    def step(self, step: m.Step, job: str, values: Mapping[str, str], job_body: Map, identity: str = "") -> None:
+        """Add the images that a step of a GitHub workflow pushes; `identity` names its outputs."""
+        values = {**self.assigned[job], **values}
         if step.uses.startswith("docker/build-push-action"):
             self._action(step, job, values, job_body)
         for line, number in logical_lines(step.run, step.run_line):
+            self.assign(line, job, identity)
             for form in in_matrix(line, job_body):
                 self.shell(form, number, job, values, step.directory)
+
+    def assign(self, line: str, job: str, identity: str = "") -> None:
+        """Remember the variable that a command assigns, in the shell or for later steps; one with two values
+        is not known.
+        """
+        match = _ASSIGNED.match(line) or _EXPORTED.match(line)
+        if match is None:
+            return
+        output = match.re is _EXPORTED and match[3] == "OUTPUT"
+        name = f"steps.{identity}.outputs.{match[1]}" if output else match[1]
+        value = with_env(_plain(match[2]), self.assigned[job])
+        unknown = f"${{{{ {name} }}}}" if output else f"${name}"
+        self.assigned[job][name] = value if self.assigned[job].get(name, value) == value else unknown
 
     def _action(self, step: m.Step, job: str, values: Mapping[str, str], job_body: Map) -> None:
         context, dockerfile = step.options.get("context", "."), step.options.get("file", "")
@@ -116,7 +139,8 @@ class PushReader:
             for tag in line.split(",")
             if tag.strip()
         ]
-        tags = [with_env(tag, values) for tag, _ in written]
+        filled = [(one.strip(), at) for tag, at in written for one in with_env(tag, values).split(",") if one.strip()]
+        tags = [tag for tag, _ in filled]
         computed = not tags or any(re.search(r"\$\{\{\s*(steps|needs|inputs|fromJSON|join)\b", tag) for tag in tags)
         place = m.Place(self.path, step.option_lines.get("tags", step.place.line))
         images = " ".join(images_of(tags, job_body, values))
@@ -131,13 +155,14 @@ class PushReader:
                     _dockerfile(home, file),
                     tuple(names.split(" ")) if names else (),
                     computed,
-                    tuple(line for _, line in written),
+                    tuple(line for _, line in filled),
                 )
             )
 
     def shell(self, line: str, at: int, job: str, values: Mapping[str, str], directory: str = "") -> None:
         """Add the images that a command line pushes, with the tags that one before it gave them."""
         place = m.Place(self.path, at)
+        values = {**self.assigned[job], **values}
         for match in _BUILD.finditer(line):
             self._build(match[1], place, job, values, directory)
         for match in _PUSH.finditer(line):
@@ -165,6 +190,16 @@ class PushReader:
         for tag in tags:
             known = self.built.setdefault((job, _repository(tag)), ([], context, dockerfile))
             known[0].append(tag)
+
+
+def _plain(value: str) -> str:
+    """A value of the shell as a tag can hold it: `${GITHUB_SHA::7}` is `$GITHUB_SHA`, `$(git rev-parse HEAD)` has no
+    spaces.
+    """
+    value = re.sub(r"\$\{(\w++)[^{}]{0,200}\}", r"$\1", value.strip().strip("\"' "))
+    return re.sub(
+        r"\$\(([^()]*)\)|`([^`]*)`", lambda match: re.sub(r"[\s/:|]+", "-", match[1] or match[2] or ""), value
+    )
 
 
 def _repository(tag: str) -> str:

@@ -31,6 +31,11 @@ def runner_calls(facts: Facts) -> list[tuple[Command, str]]:
     return [(command, tool) for command, tool, action in migration_runs(facts) if action == "up"]
 
 
+def source_runs(facts: Facts) -> list[tuple[Place, str]]:
+    """Every place where source runs migrations, with their tool."""
+    return [(call.place, call.tool) for call in facts.schema_calls if call.action == "up"]
+
+
 def raw_sql(facts: Facts) -> list[RawSql]:  # noqa: C901, PLR0912
     """Every place that applies schema SQL without a migration tool."""
     found: list[RawSql] = []

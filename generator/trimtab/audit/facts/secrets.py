@@ -14,7 +14,7 @@ from trimtab.audit.facts import model as m
 from trimtab.audit.facts.draft import Draft
 
 _NAME = re.compile(
-    r"(?:(?:^|_)[A-Z]*(?:PASSWORD|PASSWD|SECRET|TOKEN)|(?:^|_)(?:PASSPHRASE|SECRETS|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|SECRET_?KEY|ENCRYPTION_?KEY|SIGNING_?KEY|"
+    r"(?:(?:^|_)[A-Z]*(?:PASSWORD|PASSWD|SECRET|TOKEN)|(?:^|_)(?:PASS|PASSPHRASE|SECRETS|JWT_?KEY|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|SECRET_?KEY|ENCRYPTION_?KEY|SIGNING_?KEY|"
     r"CLIENT_SECRET|AUTH_?KEY|MASTER_?KEY|CREDENTIALS|PWD|PEPPER|SALT|DSN|APP_KEY|KEY_BASE))(?:$|_)",
     re.IGNORECASE,
 )
@@ -23,13 +23,25 @@ _NOT_NAME = re.compile(
     r"ENABLED|POLICY|TYPE|VERSION|ROTATION|RATE|LIMIT|ISSUER|AUDIENCE|COOKIE|_IN$|SECONDS|MINUTES|HOURS|DAYS|LOCATION|RESET)",
     re.IGNORECASE,
 )
+# What a Secret holds beside secrets: whose or where the thing is.
+_IDENTITY = re.compile(
+    r"(?:^|_)(?:ENV|ENVIRONMENT|REGION|ZONE|INDEX|MODEL|USER|USERNAME|LOGIN|DATABASE|DB|BUCKET|EMAIL|CLUSTER|LEVEL|MODE|SCHEME|"
+    r"PROVIDER|ADDRESS|PROJECT|ACCOUNT|ORG|ORGANIZATION|TENANT|REALM|DOMAIN|SCOPE|CHANNEL|TOPIC|QUEUE|NAMESPACE|GROUP|DRIVER|SCHEMA|"
+    r"ENGINE|PREFIX|FROM|SENDER|SERVER|BROKER|BROKERS|ORIGIN|ORIGINS|IMAGE|CLASS|STORE|BACKEND)$",
+    re.IGNORECASE,
+)
 _PLACEHOLDER = re.compile(
     r"change.?(?:me|it|this)|your|example|placeholder|replace|todo|fixme|dummy|xxx|insert|sample|<[^<>]*>|\.\.\.|\*\*\*|_here|-here|fake|"
     r"not-?a-?real|redacted|generate|^(?:none|null|nil|undefined|false|true|secret|password|passwd|pass|token|key|admin|root|postgres|user|"
     r"test|testing|dev|development|local|localhost|default|guest|minio|minioadmin|redis|mysql|mongo|django|app|demo|db|string|value|empty|unset)$|"
     r"\bset[-_ ](?:me|in|this|by)|super.?secret|my.?secret|secret.?key|jwt.?secret|dev.?secret|\$\{|\$\(|\{\{|^\$|%\(|must.?be|should.?be|please|"  # noqa: E501
-    r"^(?:pass(?:word)?|passw0rd|admin|root|postgres|mysql|redis|mongo|rabbitmq|minio|minioadmin|guest|user|secret|qwerty|letmein)"
-    r"[-_@#.!]?\d{1,4}[!@#]?$|^(?:test|dev|local|demo|ci)[-_.]|[-_.](?:test|dev|local|demo|ci)$|for.?(?:dev|test|local)|in.?production|do.?not.?use|insecure|unsafe|^enc\[|sealed|vault:|ref\+|op://|arn:aws|projects/",
+    r"^(?:test|dev|local|demo|ci)[-_.]|[-_.](?:test|dev|local|demo|ci)$|for.?(?:dev|test|local)|in.?production|do.?not.?use|insecure|unsafe|^enc\[|sealed|vault:|ref\+|op://|arn:aws|projects/",
+    re.IGNORECASE,
+)
+# What tutorials and set-up scripts use.
+_WEAK = re.compile(
+    r"(?:p[a@]ssw[o0]rd|pass|admin|root|postgres|mysql|redis|mongo|rabbitmq|minio|minioadmin|guest|user|secret|test|changeme|"
+    r"qwerty|letmein|welcome)[-_@#.!]?\d{0,4}[!@#]?",
     re.IGNORECASE,
 )
 _CERTAIN = re.compile(
@@ -57,6 +69,11 @@ def is_placeholder(value: str) -> bool:
         or text.isdigit()
         or bool(re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|/[\w./-]+", text))
     )
+
+
+def is_weak(value: str) -> bool:
+    """Whether everybody knows a password, so that nobody took it for a secret; in production it is one all the same."""
+    return _WEAK.fullmatch(value.strip()) is not None
 
 
 def entropy(text: str) -> float:
@@ -117,8 +134,11 @@ def note_secret(  # noqa: PLR0913 - where a value stands has several sides
     *,
     base64: bool = False,
     kubernetes: bool = False,
+    fallback: bool = False,
 ) -> None:
-    """Add the secret that a variable's value holds, if it holds one and git does not leave its file out."""
+    """Add the secret that a variable's value holds, if it holds one and git does not leave its file out. `fallback` is
+    whether the value is what an interpolation falls back on.
+    """
     if "tpl-" in value or draft.repo.is_tracked(place.path) is False:  # a template's placeholder is no value
         return
     if base64:
@@ -126,13 +146,18 @@ def note_secret(  # noqa: PLR0913 - where a value stands has several sides
             value = b64.b64decode(value, validate=True).decode()
         except (binascii.Error, ValueError):
             return
-    found = secret_in(name if not kubernetes else f"{name}_SECRET" if not _NOT_NAME.search(name) else name, value)
+    plain = not kubernetes or _NOT_NAME.search(name) or _IDENTITY.search(name)
+    found = secret_in(name if plain else f"{name}_SECRET", value)
     if found is None and kubernetes and is_secret_name(name) and not is_placeholder(value) and _strong(value):
         found = (value, "likely")
     if found is None:
         return
     secret, strength = found
+    weak = is_weak(secret) and (fallback or environment not in ("production", "staging"))
+    fallback = fallback and not looks_random(secret)  # a random default is shared by all who keep it
     digest = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     draft.secrets.append(
-        m.SecretValue(name, digest, place, environment, "certain" if strength == "certain" else "likely")
+        m.SecretValue(
+            name, digest, place, environment, "certain" if strength == "certain" else "likely", fallback, weak
+        )
     )

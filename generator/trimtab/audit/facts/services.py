@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from trimtab.audit.facts import model as m
+from trimtab.audit.facts.copied import copied, holds, named_by_arguments
 from trimtab.audit.facts.frameworks import FRONTENDS
 from trimtab.audit.facts.products import datastore_of, is_third_party
 from trimtab.audit.facts.query import commands_by_path
@@ -168,6 +169,9 @@ class _Matcher:
         home = directory_of(build.dockerfile)
         if home and home.startswith(build.context) and (self.packages.get(home) or self._has_source(home)):
             return home
+        chosen = named_by_arguments(self.facts, build, name)
+        if chosen is not None:
+            return chosen
         if build.context and (self.packages.get(build.context) or not self.facts.compose):
             return build.context
         if not build.context or not self.packages.get(build.context):
@@ -369,7 +373,8 @@ class _Matcher:
         self.unseen.clear()
         while self.indexed < len(self.groups):
             group = self.groups[self.indexed]
-            for word in tokens(group.name) | (tokens(group.root.rsplit("/", 1)[-1]) if group.root else frozenset()):
+            named = frozenset().union(*(tokens(name) for name in self._package_names(group)))
+            for word in named | tokens(group.name) | tokens((group.root or "").rsplit("/", 1)[-1]):
                 self.by_word[word].add(self.indexed)
             self.indexed += 1
         base = container.image.base if container.image else ""
@@ -377,6 +382,11 @@ class _Matcher:
         words = (words - _GENERIC - self.common) or words
         found = {index for word in words for index in self.by_word[word]}
         return sorted(index for index in found if not self.groups[index].product)
+
+    def _package_names(self, group: _Group) -> set[str]:
+        """What the manifests in the service's directory call it, without the scope."""
+        found = self.packages.get(group.root, []) if group.root is not None else []
+        return {package.name.rsplit("/", 1)[-1].lower() for package in found if package.name} - _GENERIC
 
     def _score(self, group: _Group, container: m.Container) -> int:
         base = container.image.base if container.image else ""
@@ -387,7 +397,7 @@ class _Matcher:
             return 5
         if mine & group.names:
             return 4 if container.name in group.names else 3
-        if group.root and group.root.rsplit("/", 1)[-1] in mine:
+        if (group.root and group.root.rsplit("/", 1)[-1] in mine) or mine & self._package_names(group):
             return 3
         wanted = frozenset().union(*(tokens(name) for name in group.names)) - _GENERIC
         if group.root:
@@ -528,12 +538,28 @@ class _Matcher:
             routes[home(route.place.path)].append(route)
         for read in self.facts.reads:
             reads[home(read.place.path)].append(read)
-        return tuple(
-            self._service(group, tuple(binds[group.root]), tuple(routes[group.root]), tuple(reads[group.root]))
-            if group.root is not None and id(group) not in foreign
-            else self._service(group, (), (), ())
-            for group in self.groups
-        )
+        found = []
+        for group in self.groups:
+            if group.root is None or id(group) in foreign:
+                found.append(self._service(group, (), (), ()))
+                continue
+            held = self._held(group)
+            found.append(
+                self._service(
+                    group,
+                    tuple(one for one in binds[group.root] if holds(held, one.place.path)),
+                    tuple(one for one in routes[group.root] if holds(held, one.place.path)),
+                    tuple(one for one in reads[group.root] if holds(held, one.place.path)),
+                )
+            )
+        return tuple(found)
+
+    def _held(self, group: _Group) -> frozenset[str] | None:
+        """What of the group's directory its images hold, None for all of it."""
+        commands = commands_by_path(self.facts)
+        if any("--mount" in one.text for path in group.dockerfiles for one in commands.get(path, ())):
+            return None
+        return copied(self.facts, group.root or "", group.containers, group.dockerfiles.values())
 
     def _name(self, group: _Group) -> str:
         """What most compose files call the service; without any, its own name, a chart's helper resolved."""

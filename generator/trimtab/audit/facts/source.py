@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts import wrappers
+from trimtab.audit.facts import schemacode, wrappers
 from trimtab.audit.facts.draft import Draft
+from trimtab.audit.facts.pysettings import LITERAL, settings_class
 from trimtab.audit.facts.text import to_port
 
 LANGUAGES = {
@@ -52,7 +53,6 @@ _COMMENTS = {
 }
 
 NAME = r"([A-Za-z_][A-Za-z0-9_]*)"
-_LITERAL = r"(?:[\"'`]([^\"'`\n]{0,200})[\"'`]|(-?\d[\d_]*(?:\.\d+)?)|(true|false|True|False))"
 _READS: dict[str, tuple[re.Pattern[str], ...]] = {
     "rust": (
         re.compile(
@@ -97,7 +97,7 @@ _READS: dict[str, tuple[re.Pattern[str], ...]] = {
 _DEFAULT = re.compile(
     r"\s{0,30}[\])]{0,9}\s{0,9}\??\s{0,9}(?:\|\||\?\?|\?:|,\s{0,30}(?:default\s{0,9}=)?|"
     r"\.unwrap_or(?:_else|_default)?\(\s{0,30}(?:\|_?\w*\|)?|\{|\s{1,9}or\s|[^\n;]{0,80}?\.unwrap_or\()\s{0,9}\(?\s{0,9}"
-    + _LITERAL
+    + LITERAL
 )
 # What stands right of a read that is none: the program sets the variable itself, for good or where it is missing.
 _ASSIGNED = re.compile(r"\s{0,9}(?:\|\||\?\?)?=(?![=~>])")
@@ -105,9 +105,6 @@ _TAG_DEFAULT = re.compile(r"\b(?:default|envDefault|env-default):\"([^\"]*)\"")
 _REQUIRED = re.compile(r"\s{0,30}\)?\s{0,9}(?:!|\.expect\(|\.unwrap\(\)|\?\s*[;,\n]|\)?\.map_err|\.context\()")
 _DESTRUCTURED = re.compile(r"\{([^{}]{1,2000})\}\s*=\s*(?:process|import\.meta)\.env\b")
 _SVELTE = re.compile(r"import\s*\{([^{}]*)\}\s*from\s*[\"']\$env/static/(?:private|public)[\"']")
-_SETTINGS = re.compile(
-    r"(?m)^(?:    |\t)([A-Za-z][A-Za-z0-9_]*)[ \t]*:[ \t]*([^=\n#]{1,100}?)[ \t]*(?:=[ \t]*([^\n]+))?$"
-)
 
 _BINDS: dict[str, tuple[re.Pattern[str], ...]] = {
     "rust": (
@@ -136,19 +133,12 @@ _BINDS: dict[str, tuple[re.Pattern[str], ...]] = {
     "ruby": (re.compile(r"(?m)^[ \t]*port[ \t]+(\d{2,5})\b|\bset\s+:port,\s*(\d{2,5})"),),
     "java": (re.compile(r"\bnew\s+ServerSocket\(\s*(\d{2,5})|\bsetPort\(\s*(\d{2,5})"),),
 }
+_BUNDLER = re.compile(
+    r"(?:vite|vitest|webpack|rsbuild|rspack|playwright|cypress|craco|vue|quasar|svelte|astro|next|nuxt|wxt)\.config\.[cm]?[jt]s$"
+)
 PORT_NAME = re.compile(
     r"^(?:(?:APP|SERVER|HTTP|API|BACKEND|LISTEN|WEB|ROCKET|BIND|SERVICE|NODE|FASTAPI|FLASK|DJANGO|UVICORN|GIN|FRONTEND|LISTENING|HTTP_SERVER|APP_SERVER)_?)?PORT$"
 )
-# How source makes the tables of its models without a migration, by what the libraries' own manuals call it.
-_SCHEMA_MAKERS: dict[str, tuple[tuple[str, re.Pattern[str]], ...]] = {
-    "python": (("create_all", re.compile(r"\b(?:metadata|db)\.create_all\b")),),
-    "javascript": (
-        ("sequelize.sync", re.compile(r"\bsequelize\.sync\(")),
-        ("synchronize: true", re.compile(r"\bsynchronize:\s{0,9}true\b")),
-    ),
-    "go": (("AutoMigrate", re.compile(r"\.AutoMigrate\(")),),
-    "csharp": (("EnsureCreated", re.compile(r"\.EnsureCreated(?:Async)?\(")),),
-}
 _HEALTH_WORDS = ("health", "live", "ready", "ping", "heartbeat", "status", "/up")
 _METHOD = re.compile(r"^[A-Z]{3,7} (?=/)")  # as patterns of Go's own multiplexer begin
 _PATH = re.compile(r"/?[\w{}:.<>*~/-]+")
@@ -221,8 +211,7 @@ def read(draft: Draft, path: str, text: str, language: str) -> None:
     reads = list(_env_reads(code, family, path, line_of))
     draft.reads.extend(reads)
     draft.binds.extend(_binds(code, family, path, line_of, reads))
-    for what, pattern in _SCHEMA_MAKERS.get(family, ()):
-        draft.schema_makers.extend((what, m.Place(path, line_of(match.start()))) for match in pattern.finditer(code))
+    draft.schema_calls.extend(schemacode.calls(code, family, path, line_of))
     for literal, start in _health_literals(code):
         draft.routes.append(m.Route(literal, m.Place(path, line_of(start))))
 
@@ -305,7 +294,7 @@ def _env_reads(  # noqa: C901, PLR0912
             for name in re.findall(r"[A-Z][A-Z0-9_]+", match[1]):
                 yield m.EnvRead(name, m.Place(path, line_of(match.start())), None, required=True)
     elif family == "python" and "BaseSettings" in code:
-        yield from _settings_class(code, path, line_of)
+        yield from settings_class(code, path, line_of)
 
 
 def _has_default(read: str, rest: str) -> bool:
@@ -323,38 +312,16 @@ def _of_tag(code: str, match: re.Match[str]) -> tuple[str | None, bool]:
 
 
 def _destructured(body: str, start: int, path: str, line_of: Callable[[int], int]) -> Iterator[m.EnvRead]:
-    for match in re.finditer(rf"(?:^|,)\s*([A-Z][A-Z0-9_]+)\s*(?::\s*\w+)?\s*(?:=\s*{_LITERAL})?", body):
+    for match in re.finditer(rf"(?:^|,)\s*([A-Z][A-Z0-9_]+)\s*(?::\s*\w+)?\s*(?:=\s*{LITERAL})?", body):
         value = next((group for group in match.groups()[1:] if group is not None), None)
         yield m.EnvRead(match[1], m.Place(path, line_of(start + match.start(1))), value)
-
-
-def _settings_class(code: str, path: str, line_of: Callable[[int], int]) -> Iterator[m.EnvRead]:
-    """Fields of pydantic settings classes: each is read from the variable of its name, behind
-    `env_prefix`.
-    """
-    for block in re.finditer(
-        r"(?m)^class\s+\w+\([^()]{0,300}BaseSettings[^()]{0,300}\):\n((?:[ \t][^\n]*\n|\n)+)", code + "\n"
-    ):
-        prefix = re.search(r"env_prefix\s*=\s*[\"'](\w*)[\"']", block[1])
-        for match in _SETTINGS.finditer(block[1]):
-            name, annotation, default = match[1], match[2], match[3]
-            if name in ("model_config",) or "ClassVar" in annotation:
-                continue
-            literal = re.match(_LITERAL, default.strip()) if default else None
-            value = next((group for group in literal.groups() if group is not None), None) if literal else None
-            full = ((prefix[1] if prefix else "") + name).upper()
-            optional = default is not None or "None" in annotation or "Optional" in annotation
-            yield m.EnvRead(
-                full,
-                m.Place(path, line_of(block.start(1) + match.start())),
-                value if literal else ("" if optional else None),
-                required=not optional,
-            )
 
 
 def _binds(
     code: str, family: str, path: str, line_of: Callable[[int], int], reads: list[m.EnvRead]
 ) -> Iterator[m.Bind]:
+    if _BUNDLER.match(path.rsplit("/", 1)[-1]):
+        return  # the port of a development server
     for read_ in reads:
         if PORT_NAME.match(read_.name):
             yield m.Bind(to_port((read_.default or "").rsplit(":", 1)[-1]), read_.name, read_.place)

@@ -14,7 +14,7 @@ def differing(facts: Facts, products: frozenset[str]) -> dict[tuple[str, str], l
     """By (product, directory) the places that state versions which do not agree.
 
     What is stated in a service's directory is compared there and with what the root states; two services
-    may differ by design.
+    may differ by design. Where several directories disagree with the root, they share one finding.
     """
     found: dict[tuple[str, str], list[tuple[Place, str]]] = {}
     by_product: dict[str, list[Version]] = defaultdict(list)
@@ -32,12 +32,15 @@ def differing(facts: Facts, products: frozenset[str]) -> dict[tuple[str, str], l
             if not _agree(everywhere | claims[home], product):
                 here = [*common, *by_home[home]] if home else common
                 found[(product, home)] = [(version.place, f"{product} {version.text}") for version in here]
-        if common and len(by_home) > 1 and not _agree(everywhere, product):
-            # The root disagrees with itself: one finding with all that is stated, rather than one for each directory.
-            for home in [home for name, home in found if name == product]:
+        differing_homes = [home for name, home in found if name == product]
+        if common and len(by_home) > 1 and (len(differing_homes) > 1 or not _agree(everywhere, product)):
+            # The root disagrees with itself or with several directories: one cause, one finding.
+            for home in differing_homes:
                 del found[(product, home)]
-            here = [*common, *(version for home in sorted(by_home) if home for version in by_home[home])]
-            found[(product, "")] = [(version.place, f"{product} {version.text}") for version in here]
+            # What agrees only because it says less, such as a bare major version, is shown with them.
+            told = [home for home in sorted(by_home) if home in differing_homes or not claims[home] <= everywhere]
+            there = [version for home in ("", *filter(None, told)) for version in by_home[home]]
+            found[(product, "")] = [(version.place, f"{product} {version.text}") for version in there]
     return found
 
 

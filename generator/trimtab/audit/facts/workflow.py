@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from trimtab.audit.facts import model as m
+from trimtab.audit.facts import run_images, written
 from trimtab.audit.facts.commands import is_remote_shell, kinds_of, logical_lines
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.pushes import PushReader
+from trimtab.audit.facts.references import asked_for, moved, script_references
 from trimtab.audit.facts.text import join, parse_image
 from trimtab.yamlpos import Map, Scalar, Seq, Value
 
@@ -31,7 +33,7 @@ _USES_KINDS = (
     (re.compile(r"ssh-action|easingthemes/ssh-deploy|rsync"), "deploy"),
     (
         re.compile(
-            r"k8s-deploy|kubectl|helm-deploy|deploy-cloudrun|amazon-ecs-deploy|webapps-deploy|flyctl|argocd|eks-|vercel|netlify|firebase.*deploy|deploy-pages"
+            r"k8s-deploy|(?<!setup-)kubectl|helm-deploy|deploy-cloudrun|amazon-ecs-deploy|webapps-deploy|flyctl|argocd|eks-|vercel|netlify|firebase.*deploy|deploy-pages"
         ),
         "deploy",
     ),
@@ -96,7 +98,8 @@ class WorkflowReader:
             if image_text:
                 at = body.map("services", service).line_of("image")
                 self.draft.versions_from(parse_image(image_text, self.place(at)), "", "test")
-        kinds = {kind for step in steps for kind in step_kinds(step)}
+        local = _keeps_containers(body, steps, values)
+        kinds = {kind for step in steps for kind in step_kinds(step, local=local)}
         uses = str(body.text("uses") or "")
         if uses.startswith("./"):
             self.draft.refer(join("", uses), "reusable workflow", self.place(body.line_of("uses")))
@@ -150,7 +153,8 @@ class WorkflowReader:
         if uses.startswith("./"):
             self.draft.refer(join("", uses), "local action", self.place(body.line_of("uses")))
         self.versions(step, job_body)
-        self.pushes.step(step, job, values, job_body)
+        own = {item.name: item.value for item in self.env(body) if item.value is not None}
+        self.pushes.step(step, job, {**values, **own}, job_body, str(body.text("id") or ""))
         return step
 
     def _block_start(self, body: Map, key: str, text: str) -> int:
@@ -159,11 +163,13 @@ class WorkflowReader:
         return body.line_of(key) + (1 if value is not None and not value.plain and "\n" in text else 0)
 
     def commands(self, text: str, first: int, job: str, directory: str, *, here: bool = True) -> None:
-        """Add the command lines of a script and the files that they name."""
+        """Add the command lines of a script, the files that they name and the secrets that they hold."""
+        written.in_commands(self.draft, self.path, text.split("\n"), first, "test")
+        run_images.note(self.draft, self.path, text.split("\n"), first, "test")
         self.draft.extend_commands(
             m.Command(line, self.place(at), "workflow", job) for line, at in logical_lines(text, first)
         )
-        asked = frozenset(_ASKED.findall(text))
+        asked = asked_for(text)
         for line, at in logical_lines(text, first):
             script_references(self.draft, line, self.place(at), directory, here=here, asked=asked)
             directory = moved(directory, line) if here else directory
@@ -199,97 +205,27 @@ class WorkflowReader:
             self.draft.versions.append(m.Version(product, known.value, known.place, "ci"))
 
 
-MIGRATION_FOLDER = re.compile(
-    r"(?:--migration-dir|--migrations?-path|\s-path|\s--source)[ =](?:file://)?[\"']?([\w./-]+)(?=$|[\s;&|)\"'])"
-)
-# (what a command has to be, how it names a file, what that file is)
-_NAMED: tuple[tuple[re.Pattern[str], re.Pattern[str], str], ...] = tuple(
-    (re.compile(command), pattern if isinstance(pattern, re.Pattern) else re.compile(pattern), what)
-    for command, pattern, what in (
-        (
-            "",
-            r"(?:^|[\s;&|(])(?:(?:bash|sh|source|python3?|node)\s+)?(\./[\w./-]+\.(?:sh|py|bash|js|rb))(?=$|[\s;&|)])",
-            "script",
-        ),
-        # a script of the repository as the command itself: `scripts/deploy.sh production`
-        (
-            "",
-            r"(?:^|&&|\|\||[;|(])\s*(?:(?:sudo|exec|time)\s+)?(\w[\w.-]*/[\w./-]+\.(?:sh|bash|py|js|rb))(?=$|[\s;&|)])",
-            "script",
-        ),
-        ("", r"\b(?:bash|sh)\s+([\w][\w./-]*\.(?:sh|bash))(?=$|[\s;&|)])", "script"),
-        (r"\bdocker[ -]compose\b", r"\s(?:-f|--file)[ =]([\w./-]+\.ya?ml)\b", "compose file"),
-        ("", MIGRATION_FOLDER, "migration directory"),
-        (r"\bdocker\s+(?:buildx\s+)?build\b", r"\s(?:-f|--file)[ =]([\w./-]+)(?=$|\s)", "Dockerfile"),
-        (
-            r"\bhelm\s+(?:\S+\s+){0,9}?(?:upgrade|install|template|lint)\b",
-            r"\s(\./[\w./-]+|[\w.-]+/[\w.-]+/[\w./-]+)(?=$|\s)(?<!\.yaml)(?<!\.yml)(?<!\.tgz)",
-            "chart",
-        ),
-        (r"\bpip3?\s+install\b", r"\s(?:-r|--requirement)[ =]?([\w./-]+\.txt)(?=$|[\s;&|])", "requirements file"),
-        (r"\bhelm\s", r"\s(?:-f|--values)[ =]([\w./-]+\.ya?ml)(?=$|\s)", "values file"),
-        (
-            r"\A(?s:(?>.*kubectl)(?!.*(?:\bcat\b|<<)))",  # nothing that is piped in after the last kubectl
-            r"\bapply\b.{0,500}?\s(?:-f|-k|--filename|--kustomize)[ =]([\w./-]+)(?=$|[\s;&|])",
-            "manifest",
-        ),
-    )
-)
+_UP = re.compile(r"\bdocker[ -]compose\s.{0,300}?\bup\b")
 
 
-# Compose without a file's name takes the one of the folder; `compose.yaml` stands for the four names that it looks for.
-_COMPOSES = re.compile(
-    r"(?:^|[\s;&|(])docker[ -]compose\s+(?:up|down|build|pull|run|exec|logs|ps|restart|config|push)\b"
-)
-_MOVES = re.compile(r"(?:^|[\s;&|])(cd|pushd|popd)(?:\s+([\w./-]+))?(?=$|[\s;&|])")
-
-
-def moved(directory: str, line: str) -> str:
-    """Where the commands after `line` run, when it runs in `directory`; "$" for a folder that is not known."""
-    found = list(_MOVES.finditer(line)) if not line.startswith("(") else []
-    if not found:
-        return directory
-    if len(found) > 1 or found[0][1] == "popd" or not found[0][2] or found[0][2].startswith(("/", "-")):
-        return "$"
-    return join(directory, found[0][2]) or ("" if "$" not in directory else "$")
-
-
-_ASKED = re.compile(r"(?:\[|\btest)\s+-[efdrsx]\s+[\"']?([\w./-]+)")
-_FORGIVEN = re.compile(r"\|\|\s{0,9}(?:true\b|:|echo\b)")
-
-
-def script_references(  # noqa: PLR0913 - where a command runs has several sides
-    draft: Draft,
-    line: str,
-    place: m.Place,
-    directory: str,
-    *,
-    here: bool = True,
-    asked: frozenset[str] = frozenset(),
-) -> None:
-    """Note the scripts, compose files and Dockerfiles that a command names by a path of their own. `here` is whether
-    it runs in a checkout, rather than on a machine whose folders are not known; `asked` are paths of which the script
-    asks first whether they are there.
+def _keeps_containers(body: Map, steps: Sequence[m.Step], values: Mapping[str, str]) -> bool:
+    """Whether what a job starts with compose ends with it: it runs on a machine of the vendor's, and nothing points the
+    client at another one.
     """
-    if (
-        "$" in directory
-        or "{{" in directory
-        or re.search(r"(?:^|[\s;&])cd\s", line)
-        or line.startswith(("echo ", "cat ", "ssh "))
-        or _FORGIVEN.search(line)
-    ):
-        return
-    for command, pattern, what in _NAMED:
-        if here or what != "requirements file":
-            for match in pattern.finditer(line) if command.search(line) else ():
-                if match[1] not in asked:
-                    draft.refer(join(directory, match[1]), what, place)
-    if here and _COMPOSES.search(line) and "COMPOSE_FILE" not in line:
-        draft.refer(join(directory, "docker-compose.yml"), "default compose file", place)
+    runner = str(body.text("runs-on") or "")
+    hosted = re.match(r"(?:ubuntu|windows|macos)-", runner) is not None
+    elsewhere = any(
+        re.search(r"DOCKER_HOST|DOCKER_CONTEXT|docker\s+context|--context|\s-H\s", one.run) for one in steps
+    )
+    set_here = {"DOCKER_HOST", "DOCKER_CONTEXT"} & {
+        *values,
+        *(key for one in body.maps("steps") for key in one.map("env")),
+    }
+    return hosted and not elsewhere and not set_here
 
 
-def step_kinds(step: m.Step) -> set[str]:
-    """What a step does, by its action and its commands."""
+def step_kinds(step: m.Step, *, local: bool = False) -> set[str]:
+    """What a step does, by its action and its commands. `local`: the containers that it starts end with the job."""
     kinds: set[str] = set()
     name = step.uses.partition("@")[0].lower()
     for pattern, kind in _USES_KINDS:
@@ -300,7 +236,8 @@ def step_kinds(step: m.Step) -> set[str]:
     texts = [step.run, step.options.get("script", ""), step.options.get("run", "")]
     for text in texts:
         for line, _ in logical_lines(text):
-            kinds |= kinds_of(line)
+            ends = local and text is step.run and not is_remote_shell(line)
+            kinds |= kinds_of(_UP.sub("", line) if ends else line)
             if is_remote_shell(line) and re.search(r"deploy|compose|docker|pull|restart|systemctl", line):
                 kinds.add("deploy")
     return kinds

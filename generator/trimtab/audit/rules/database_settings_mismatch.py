@@ -15,6 +15,7 @@ _USER = ("POSTGRES_USER", "MYSQL_USER", "MARIADB_USER")
 _NAME = ("POSTGRES_DB", "MYSQL_DATABASE", "MARIADB_DATABASE")
 _HOST = re.compile(r"(\w+_)(?:HOST|HOSTNAME|SERVER|ADDR)")
 _PARTS = {"user": ("USER", "USERNAME"), "database": ("NAME", "DATABASE", "DB", "DBNAME")}
+_LISTED = re.compile(r"(?:DATABASES|_DBS)$")
 _PLACEHOLDER = re.compile(r"change|your|example|<|xxx|placeholder", re.IGNORECASE)
 _READY = re.compile(r"pg_isready\b.*?\s-U\s*(\S+)")
 
@@ -27,11 +28,12 @@ def check(facts: Facts) -> Iterator[Finding]:
             if not any(database in service.containers for service in datastores(facts, "postgres", "mysql", "mariadb")):
                 continue
             user, name = _setting(database, _USER), _setting(database, _NAME)
+            made = _made(facts, database)
             for client in file.services:
                 for item in client.env:
                     if item.origin == "envfile" or not (item.value or item.outline):
                         continue
-                    yield from _compare(item, database, user, name)
+                    yield from _compare(item, database, user, name, made)
             for probe in database.probes:
                 match = _READY.search(probe.command)
                 if match and user and user.value and "$" not in match[1] and match[1].strip("\"'") != user.value:
@@ -45,12 +47,15 @@ def _in_parts(facts: Facts) -> Iterator[Finding]:
             if database.origin != "compose":
                 continue
             settings = {"user": _setting(database, _USER), "database": _setting(database, _NAME)}
+            made = _made(facts, database)
             for client in facts.containers:
                 if client.origin == "compose" and directory_of(client.place.path) == directory_of(database.place.path):
-                    yield from _of_client(client, database, settings)
+                    yield from _of_client(client, database, settings, made)
 
 
-def _of_client(client: Container, database: Container, settings: dict[str, EnvVar | None]) -> Iterator[Finding]:
+def _of_client(
+    client: Container, database: Container, settings: dict[str, EnvVar | None], made: frozenset[str]
+) -> Iterator[Finding]:
     values = {item.name: item for item in client.env}
     for item in client.env:
         match = _HOST.fullmatch(item.name)
@@ -61,15 +66,24 @@ def _of_client(client: Container, database: Container, settings: dict[str, EnvVa
             set_to = settings[what]
             if own and set_to and own.value and set_to.value and own.value != set_to.value:
                 allowed = what == "user" and own.value in ("root", "postgres")
+                allowed = allowed or (what == "database" and own.value in made)
                 if not allowed and not _PLACEHOLDER.search(own.value):
                     yield _finding(database, what, [(own.place, own.value), (set_to.place, set_to.value)], sure=False)
+
+
+def _made(facts: Facts, database: Container) -> frozenset[str]:
+    """Databases that a server has beside its first one: those that scripts create, or that a variable lists."""
+    listed = [item.value or "" for item in database.env if _LISTED.search(item.name)]
+    return facts.databases | {name for text in listed for name in re.split(r"[\s,:;]+", text)}
 
 
 def _setting(container: Container, names: tuple[str, ...]) -> EnvVar | None:
     return next((item for item in container.env if item.name in names), None)
 
 
-def _compare(item: EnvVar, database: Container, user: EnvVar | None, name: EnvVar | None) -> Iterator[Finding]:
+def _compare(
+    item: EnvVar, database: Container, user: EnvVar | None, name: EnvVar | None, made: frozenset[str]
+) -> Iterator[Finding]:
     value = re.sub(r"^(\w+)\+\w+://", r"\1://", (item.value or item.outline).removeprefix("jdbc:"))
     if not re.match(r"^(?:postgres|postgresql|mysql|mariadb)://", value):
         return
@@ -82,7 +96,7 @@ def _compare(item: EnvVar, database: Container, user: EnvVar | None, name: EnvVa
         return
     if user and user.value and username and username != user.value and username not in ("root", "postgres"):
         yield _finding(database, "user", [(item.place, username), (user.place, user.value)])
-    if name and name.value and path and path.split("?")[0] != name.value and "/" not in path:
+    if name and name.value and path and path.split("?")[0] not in {name.value, *made} and "/" not in path:
         yield _finding(database, "database", [(item.place, path), (name.place, name.value)], sure=False)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trimtab.audit.facts.configured import given
 from trimtab.audit.facts.model import Facts, Place
+from trimtab.audit.facts.query import first_per_value
 from trimtab.audit.facts.text import urls
 from trimtab.audit.finding import Finding, Rule
 
@@ -20,20 +22,17 @@ _FAMILIES = {
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per database family."""
     seen: dict[str, list[tuple[Place, str, str]]] = {}
-    variables = [item for file in facts.env_files for item in file.variables]
-    variables += [item for container in facts.containers for item in container.env]
-    variables += [item for dockerfile in facts.dockerfiles for item in dockerfile.env]
-    for item in variables:
-        for scheme, host, _, _ in urls(item.value or item.outline):
+    for item in given(facts):
+        for scheme, host, _, _ in urls(item.text):
             family = _FAMILIES.get(scheme)
-            if family and "jdbc" not in (item.value or ""):
+            if family and "jdbc" not in item.text:
                 seen.setdefault(family, []).append((item.place, scheme, host))
     for family, places in seen.items():
         schemes = {scheme for _, scheme, _ in places}
         if len(schemes) > 1:
             yield RULE.finding(
                 f"{family} URLs are written as {' and '.join(f'{one}://' for one in sorted(schemes))}",
-                [(place, f"{scheme}://{host}") for place, scheme, host in places],
+                first_per_value((place, f"{scheme}://{host}") for place, scheme, host in places),
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from trimtab.audit.facts.configured import given
 from trimtab.audit.facts.model import Container, Facts, Place
 from trimtab.audit.facts.query import datastores
 from trimtab.audit.finding import Finding, Rule
@@ -23,6 +24,8 @@ _VARIABLES = frozenset(
     }
 )
 _PASSWORD = re.compile(r"^(?:\w+_)?(?:REDIS|VALKEY|CACHE)_?(?:PASS|PASSWORD|AUTH)$")
+_WITH_PASSWORD = re.compile(r"^rediss?://[^/@:\s]{0,100}:[^/@\s]{1,200}@")
+_OPEN = re.compile(r"^rediss?://[^/@:\s]{0,100}:[^/@\s]{0,200}@")
 _URL = re.compile(r"^rediss?://([^/@]*)@?")
 
 
@@ -52,7 +55,8 @@ def check(facts: Facts) -> Iterator[Finding]:
             clients = list(_clients(facts))
             if clients and environments["without"] - {"test"}:
                 yield RULE.finding(
-                    f"{product} asks for no password, and its clients are given one", [*without, *clients]
+                    f"{product} asks for no password in one place, and clients are given one in another",
+                    [*without, *clients],
                 )
 
 
@@ -64,6 +68,10 @@ def _clients(facts: Facts) -> Iterator[tuple[Place, str]]:
             for item in container.env:
                 if item.name in names and _PASSWORD.match(item.name) and item.value != "":
                     yield item.place, f"{item.name} is given"
+    for place, name, text, environment, partial in given(facts):
+        example = place.path.endswith((".example", ".sample", ".template", ".dist"))
+        if not example and environment != "test" and (_OPEN if partial else _WITH_PASSWORD).match(text):
+            yield place, f"{name} holds a password"
 
 
 def _must_agree(environments: dict[str, set[str]]) -> bool:

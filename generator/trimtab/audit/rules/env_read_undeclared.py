@@ -17,12 +17,14 @@ from trimtab.audit.finding import Finding, Rule
 # Set by platforms, shells and build tools rather than by a repository's own files.
 AMBIENT = re.compile(
     r"^(?:PATH|HOME|USER|PWD|SHELL|TERM|LANG|TZ|TMPDIR|TEMP|TMP|HOSTNAME|CI|NODE_ENV|DEBUG|MODE|DEV|PROD|SSR|BASE_URL|NO_COLOR|FORCE_COLOR|PORT|HOST|EDITOR|"
-    r"GITHUB_\w+|CI_\w+|VERCEL\w*|NETLIFY\w*|HEROKU\w*|RENDER\w*|FLY_\w+|RAILWAY\w*|CARGO_\w+|OUT_DIR|RUST_\w+|PYTHON\w*|GOPATH|GOOS|GOARCH|JAVA_\w+|"
+    r"GITHUB_(?!CLIENT_|APP_|OAUTH_|WEBHOOK_)\w+|CI_\w+|VERCEL\w*|NETLIFY\w*|HEROKU\w*|RENDER\w*|FLY_\w+|RAILWAY\w*|CARGO_\w+|OUT_DIR|RUST_\w+|PYTHON\w*|GOPATH|GOOS|GOARCH|JAVA_\w+|"
     r"npm_\w+|KUBERNETES_\w+|AWS_\w+|GOOGLE_APPLICATION_CREDENTIALS|K_SERVICE|K_REVISION|FUNCTION_\w+|NEXT_RUNTIME|NEXT_PHASE|ANALYZE|STORYBOOK\w*|"
     r"PLAYWRIGHT\w*|TEST_\w+|\w*_TEST|JEST_\w+|VITEST\w*|RAILS_\w+|RACK_ENV|WEB_CONCURRENCY|BUNDLE_\w+|APP_ENV|APPDATA|USERPROFILE|XDG_\w+|SSH_\w+|DISPLAY|"
     r"COLUMNS|LINES|OTEL_\w+|HTTPS?_PROXY|NO_PROXY|SSL_CERT_\w+|REQUEST_METHOD|REMOTE_ADDR|SERVER_\w+|HTTP_\w+|SCRIPT_\w+|DOCUMENT_ROOT|DOTENV\w*|POD_\w+|NODE_NAME|NAMESPACE)$"
 )
 
+# A command that sets a variable or passes it on, rather than asking for it.
+_GIVEN = re.compile(r"\b([A-Z][A-Z0-9_]{2,})=|(?:\bexport|\s-e|--env|--build-arg)\s+([A-Z][A-Z0-9_]{2,})\b")
 
 # Read by a framework itself, so that no source need spell them.
 _FRAMEWORKS_OWN = re.compile(
@@ -45,9 +47,8 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
         for item in (*dockerfile.env, *dockerfile.args):
             declared[item.name].append((item, ""))
     read_anywhere = {one.name for one in facts.reads}
-    text = facts.mentioned | {
-        word for command in facts.commands for word in re.findall(r"[A-Z][A-Z0-9_]{2,}", command.text)
-    }
+    words = {word for command in facts.commands for word in re.findall(r"[A-Z][A-Z0-9_]{2,}", command.text)}
+    given = facts.mentioned | {one or two for command in facts.commands for one, two in _GIVEN.findall(command.text)}
     for service in facts.services:
         if service.root is None or not service.reads:
             continue
@@ -65,13 +66,16 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
             if (
                 not name.isupper()
                 or name in declared
-                or name in text
+                or name in given
                 or AMBIENT.match(name)
                 or "scripts/" in reads[0].place.path
             ):
                 continue
             unread = _Unread(visible - read_names, visible - read_anywhere)
             found = list(_undeclared(service, name, reads, unread, declared))
+            found = found or list(_second_name(service, name, by_name, visible, declared))
+            if name in words and "files set" not in "".join(one.title for one in found):
+                continue  # a command that names it may well be told its value by whoever calls it
             yield from found
             if not found and all(read.default is None for read in reads):
                 optional += reads
@@ -129,6 +133,38 @@ def _undeclared(
         )
 
 
+def _second_name(
+    service: Service,
+    name: str,
+    by_name: dict[str, list[EnvRead]],
+    visible: set[str],
+    declared: dict[str, list[tuple[EnvVar, str]]],
+) -> Iterator[Finding]:
+    """A variable that no file sets, beside one of the same meaning that files set and other source reads."""
+    reads = by_name[name]
+    files = {read.place.path for read in reads}
+    for other in sorted(visible & by_name.keys()):
+        if (
+            meaning(other) == meaning(name)
+            and len(meaning(name)) > 1
+            and public_prefix(other) == public_prefix(name)
+            and not files & {read.place.path for read in by_name[other]}  # one falls back on the other
+        ):
+            yield RULE.finding(
+                f"{service.name} reads {name} in one place and {other} in another, and files set {other}",
+                [
+                    *((read.place, f"reads {name}") for read in reads),
+                    *((read.place, f"reads {other}") for read in by_name[other]),
+                    *((item.name_place, f"sets {other}") for item, _ in declared[other]),
+                ],
+                service=service.name,
+                severity="medium",
+                confidence="medium",
+                remedy=f"Read {other} everywhere.",
+            )
+            return
+
+
 class _Unread(NamedTuple):
     """Variables that are set and not read: by the service itself, and by no source of the repository."""
 
@@ -149,11 +185,26 @@ def _near(name: str, unread: _Unread) -> str:
     )
     if same:
         return same[0]
+    longer = sorted(other for other in unread.anywhere if _a_word_apart(name, other))
+    if longer:
+        return longer[0]
     close = difflib.get_close_matches(name, sorted(unread.anywhere), n=1, cutoff=0.88)
     if close and len(name) > 6 and re.sub(r"\d", "", close[0]) != re.sub(r"\d", "", name):
         differing = set(name.split("_")) ^ set(close[0].split("_"))
         return close[0] if len(differing) <= 2 and _typo(differing) else ""
     return ""
+
+
+def _a_word_apart(name: str, other: str) -> bool:
+    """Whether one name is the other one and a word before it, so that only the owner is told: JWT_SECRET_KEY and
+    SECRET_KEY.
+    """
+    prefix = public_prefix(name)
+    if public_prefix(other) != prefix:
+        return False
+    one, two = name[len(prefix) :].split("_"), other[len(prefix) :].split("_")
+    short, long = sorted((one, two), key=len)
+    return len(long) == len(short) + 1 and len(short) > 1 and long[1:] == short and len(long[0]) > 1
 
 
 def _same_words(name: str, other: str) -> bool:
@@ -174,8 +225,8 @@ RULE = Rule(
     title="The source reads a variable that no file declares",
     what="""Compares the variables that the source reads with those that env files, compose, Kubernetes,
 Dockerfiles and workflows set. A variable
-with a default in the source is reported only when a file sets a near name, or when it is a secret. Variables of
-platforms and tools are left out.""",
+with a default in the source is reported only when a file sets a near name (one of the same meaning, or one with a word
+more or less at its beginning), or when it is a secret. Variables of platforms and tools are left out.""",
     why="The service starts without the value, or does not start; where a near name is set, "
     "everybody believes that it has it.",
     example="""src/main.rs:        env::var("DATABASE_URL").expect("DATABASE_URL")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Facts, Image, Place
+from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.finding import Finding, Rule
 
 _FLOATING = frozenset(
@@ -30,6 +31,8 @@ def check(facts: Facts) -> Iterator[Finding]:
         for image in one.body.maps("images")
         if image.get("digest") or str(image.text("newTag") or "") not in _FLOATING
     }
+    for place, name, tag in _overlays(facts):
+        places.setdefault(name, []).append((place, f"{name}:{tag}"))
     for container in facts.containers:
         image = container.image
         if (
@@ -53,6 +56,16 @@ def check(facts: Facts) -> Iterator[Finding]:
                 )
     for repository, found in sorted(places.items()):
         yield RULE.finding(f"Image {repository} has no fixed version", found)
+
+
+def _overlays(facts: Facts) -> Iterator[tuple[Place, str, str]]:
+    """The images to which an overlay for others than developers gives a tag that moves."""
+    for one in facts.objects:
+        if one.kind == "Kustomization" and environment_of(one.place.path) not in ("", "local", "test"):
+            for image in one.body.maps("images"):
+                name, tag = str(image.text("newName") or image.text("name") or ""), str(image.text("newTag") or "")
+                if name and tag and tag in _FLOATING and not image.get("digest"):
+                    yield Place(one.place.path, image.line_of("newTag")), name, tag
 
 
 def _floats(image: Image) -> bool:

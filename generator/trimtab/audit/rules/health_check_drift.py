@@ -19,15 +19,22 @@ def check(facts: Facts) -> Iterator[Finding]:
     for service in facts.services:
         units = list(_units(service))
         bad: set[str] = set()
+        built = {
+            (f"{one.place.path}#{one.name}", one.build.dockerfile)
+            for one in service.containers
+            if one.build is not None
+        }
         for index, (one, environment, probes) in enumerate(units):
             for other, other_environment, more in units[index + 1 :]:
-                if comparable(environment, other_environment) and _differ(probes, more):
+                # What developers run is compared with the image that they build for it, if with nothing else.
+                same = comparable(environment, other_environment) or (one, other) in built
+                if same and _differ(probes, more):
                     bad |= {one, other}
         places = [(place, value) for name, _, probes in units if name in bad for place, value in _shown(probes)]
         if len({value for _, value in places}) > 1:
             values = list(dict.fromkeys(value for _, value in places))
             yield RULE.finding(
-                f"Health checks of {service.name} ask {', '.join(values)}",
+                f"The health checks of {service.name} differ between files: {', '.join(values)}",
                 places,
                 service=service.name,
                 evidence="; ".join(service.evidence),

@@ -11,6 +11,7 @@ from trimtab.audit.facts.model import Facts, Place, Probe, Service
 from trimtab.audit.finding import Finding, Rule
 
 _HEALTH = re.compile(r"health|live|ready|ping|alive|heartbeat|status|^up$", re.IGNORECASE)
+_WORKER = re.compile(r"(?:^|[-_])(?:workers?|consumers?|schedulers?|crons?|cronjobs?)(?:[-_]|$)", re.IGNORECASE)
 _HEALTH_NAMES = ("health", "live", "ready", "ping", "status")
 _LIBRARIES = (
     "django-health-check",
@@ -30,6 +31,7 @@ _LIBRARIES = (
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per service and path."""
     for service in facts.services:
+        yield from _of_worker(service)
         if (
             service.root is None
             or ((service.framework in FRONTENDS or service.role == "frontend") and not _routes_by_files(service, facts))
@@ -55,6 +57,26 @@ def check(facts: Facts) -> Iterator[Finding]:
                 confidence="high" if near else "medium",
                 severity="high" if near else "medium",
             )
+
+
+def _of_worker(service: Service) -> Iterator[Finding]:
+    """A finding for a worker, by its name and its dependencies, that is asked over HTTP and serves none."""
+    package = service.package
+    if not (_WORKER.search(service.name) and package and package.dependencies and service.reads):
+        return
+    if service.framework or service.binds or service.routes:
+        return
+    asked = [
+        (probe.place, f":{probe.port}{probe.path}" if probe.port else str(probe.path)) for probe in _probes(service)
+    ]
+    if asked:
+        yield RULE.finding(
+            f"Health checks of {service.name} ask {asked[0][1]}, and its source serves no HTTP",
+            asked,
+            service=service.name,
+            confidence="medium",
+            severity="medium",
+        )
 
 
 def _probes(service: Service) -> Iterator[Probe]:

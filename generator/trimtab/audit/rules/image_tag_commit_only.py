@@ -12,7 +12,7 @@ _COMMIT = re.compile(r"sha\b|SHA\b|COMMIT|rev-parse|git_hash|GIT_HASH")
 _OF_STEP = re.compile(r"\$\{\{\s*steps\.")
 _MOVING = re.compile(r"latest\b")
 _RELEASE = re.compile(
-    r"version|VERSION|semver|ref_name|REF_NAME|github\.ref\b|GITHUB_REF|tag_name|TAG_NAME|COMMIT_TAG|release|v?\d{1,9}\.\d|COMMIT_REF"
+    r"\bdate\b|version|VERSION|semver|ref_name|REF_NAME|github\.ref\b|GITHUB_REF|tag_name|TAG_NAME|COMMIT_TAG|release|v?\d{1,9}\.\d|COMMIT_REF"
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Facts
 from trimtab.audit.facts.query import migration_runs
+from trimtab.audit.facts.schema import source_runs
 from trimtab.audit.finding import Finding, Rule
 
 
@@ -18,8 +19,14 @@ def check(facts: Facts) -> Iterator[Finding]:
         for command, tool, action in runs
         if action == "up" and command.context in contexts
     ]
+    if facts.workflows:
+        ups += [(place, f"{tool} up, by the source") for place, tool in source_runs(facts)]
     if ups and not any(action == "status" for _, _, action in runs):
-        yield RULE.finding("Migrations run, but no step reports which are applied", ups)
+        yield RULE.finding(
+            "Migrations run, but no step reports which are applied",
+            ups,
+            confidence="medium" if all("source" in value for _, value in ups) else "high",
+        )
 
 
 RULE = Rule(
@@ -28,7 +35,7 @@ RULE = Rule(
     severity="medium",
     area="Database Migration Strategy",
     title="No step reports the migration status",
-    what="Looks for workflows, manifests, images and scripts that run migrations in a repository "
+    what="Looks for workflows, manifests, images, scripts and source that run migrations in a repository "
     "where no command asks the tool for its status.",
     why="Which migrations an environment has can only be found out by hand, after something went wrong.",
     example="run: diesel migration run   # and never: diesel migration list",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from trimtab.audit.facts import model as m
 from trimtab.audit.facts.model import Facts, Place
 from trimtab.audit.facts.query import built_services, datastores
-from trimtab.audit.facts.schema import raw_sql, runner_calls
+from trimtab.audit.facts.schema import raw_sql, runner_calls, source_runs
 from trimtab.audit.finding import Finding, Rule
+from trimtab.errors import some
 
 _DATABASES = ("postgres", "mysql", "mariadb", "clickhouse", "mongodb", "cockroach")
 _LANGUAGE = {
@@ -18,8 +20,6 @@ _LANGUAGE = {
     **{"ef": "dotnet", "rails": "ruby", "laravel": "php", "doctrine": "php", "ecto": "elixir"},
 }
 _SAME = {"flask-migrate": "alembic"}
-
-
 # Where tables are made for a test or by hand, and not when the service starts.
 _BY_HAND = re.compile(
     r"(?:^|/)(?:scripts?|seeds?|tools?|tests?|examples?)/|(?:^|/)(?:seed|init|create|setup|reset)[^/]{0,100}$"
@@ -32,43 +32,75 @@ def check(facts: Facts) -> Iterator[Finding]:
     tools: dict[str, list[Place]] = {}
     for command, tool in runner_calls(facts):
         tools.setdefault(_SAME.get(tool, tool), []).append(command.place)
-    for tool, calls in sorted(tools.items()):
+    by_command = dict(tools)
+    for place, tool in source_runs(facts):
+        tools.setdefault(tool, [])
+        places.append((place, tool))
+    for tool, calls in sorted(by_command.items()):
         places += [(place, tool) for place in sorted(calls)]
     for sql in raw_sql(facts):
         places.append((sql.place, f"raw SQL: {sql.file.rsplit('/', 1)[-1] or 'inline'}"))
         if sql.file in facts.sql:
             places.append((Place(sql.file, 1), f"raw SQL: {sql.file.rsplit('/', 1)[-1]}"))
-    yield from _made_by_source(facts, tools, places)
     if tools and any(value.startswith("raw SQL") for _, value in places):
         yield RULE.finding(f"The schema is changed by {' and '.join(sorted(tools))} and by raw SQL", places)
-    elif len(tools) > 1 and _one_database(facts, tools):
+    elif len(by_command) > 1 and _one_database(facts, by_command):
         yield RULE.finding(
-            f"The schema is changed by {' and '.join(sorted(tools))}",
+            f"The schema is changed by {' and '.join(sorted(by_command))}",
             places,
             confidence="medium",
-            severity="medium" if _own_tools(facts, tools) else "high",
+            severity="medium" if _own_tools(facts, by_command) else "high",
         )
+    yield from _created(facts, tools, places)
 
 
-def _made_by_source(facts: Facts, tools: dict[str, list[Place]], places: list[tuple[Place, str]]) -> Iterator[Finding]:
-    """Tables that the source makes from its models when it starts, beside a tool or SQL of the same database."""
-    made = [
-        (place, what)
-        for what, place in facts.schema_makers
-        if not re.search(
-            r"(?:^|/)(?:scripts?|seeds?|tools?|tests?|examples?)/|(?:^|/)(?:seed|init|create|setup|reset)", place.path
-        )
-    ]
+def _created(facts: Facts, tools: Iterable[str], places: list[tuple[Place, str]]) -> Iterator[Finding]:
+    """One finding per service whose source makes tables from its models, past the migrations that it has; and one for
+    all other services together, where a tool or SQL changes what may be their database.
+    """
+    home = _homes(facts)
+    made: dict[str, list[m.SchemaCall]] = {}
+    for call in facts.schema_calls:
+        if call.action == "create":
+            made.setdefault(home(call.place.path), []).append(call)
+    kept = {root: [one for one in facts.migrations if home(one.place.path) == root] for root in made}
+    for root, calls in sorted(made.items()):
+        if kept[root]:
+            ways = " and ".join(sorted({call.tool for call in calls}))
+            yield RULE.finding(
+                f"Tables are made by {ways} past the migrations in {some([one.path for one in kept[root]], 3)}",
+                [
+                    *((call.place, call.tool) for call in calls),
+                    *((one.place, f"migrations: {one.tool}") for one in kept[root]),
+                ],
+                severity="medium",
+                confidence="medium",
+            )
+    without = [call for root, calls in made.items() if not kept[root] for call in calls]
+    started = [call for call in without if not _BY_HAND.search(call.place.path)]
+    if started:
+        elsewhere = {one.tool for one in facts.migrations if home(one.place.path) not in made}
+        yield from _beside(started, set(tools) - elsewhere, [item for item in places if item[1] not in elsewhere])
+
+
+def _beside(calls: list[m.SchemaCall], tools: set[str], places: list[tuple[Place, str]]) -> Iterator[Finding]:
+    """Tables that the source makes from its models when it starts, beside a tool or SQL."""
     raw = any(value.startswith("raw SQL") for _, value in places)
-    if made and (raw or tools) and len(built_services(facts)) > 0:
+    if raw or tools:
         others = " and ".join([*sorted(tools), *(["raw SQL"] if raw else [])])
         yield RULE.finding(
-            f"The schema is changed by {others}, and made from the models by {made[0][1]} in the source",
-            [*places, *made],
+            f"The schema is changed by {others}, and made from the models by {calls[0].tool} in the source",
+            [*places, *((call.place, call.tool) for call in calls)],
             confidence="medium",
             severity="high" if raw and not tools else "medium",
             remedy="Let the migrations make every table, and take the call out of the source.",
         )
+
+
+def _homes(facts: Facts) -> Callable[[str], str]:
+    """The function that tells in which service's directory a path lies, "" for none."""
+    roots = sorted({service.root for service in facts.services if service.root}, key=len, reverse=True)
+    return lambda path: next((root for root in roots if path.startswith(root + "/")), "")
 
 
 def _own_tools(facts: Facts, tools: Iterable[str]) -> bool:
@@ -82,12 +114,8 @@ def _own_tools(facts: Facts, tools: Iterable[str]) -> bool:
 
 def _one_database(facts: Facts, tools: dict[str, list[Place]]) -> bool:
     """Whether the tools serve one service: several services may each have their own database and tool."""
-    roots = sorted({service.root for service in facts.services if service.root}, key=len, reverse=True)
-    homes = {
-        tool: {next((root for root in roots if place.path.startswith(root + "/")), "") for place in places}
-        for tool, places in tools.items()
-    }
-    values = list(homes.values())
+    home = _homes(facts)
+    values = [{home(place.path) for place in places} for places in tools.values()]
     return any(one & other for index, one in enumerate(values) for other in values[index + 1 :])
 
 
@@ -98,9 +126,8 @@ RULE = Rule(
     area="CI/CD Pipeline",
     title="One database is migrated by two means",
     what="""Looks for calls of a migration tool (Diesel, sqlx, Alembic, Prisma, Flyway, …) beside another
-tool or beside schema SQL that scripts,
-workflows or database images apply with a client, and for source that makes the tables of its models (`create_all`,
-`AutoMigrate`, `ddl-auto=update`, …) beside either.""",
+tool, beside schema SQL that scripts, workflows or database images apply with a client, or beside source that makes
+tables from its models (`create_all`, `synchronize`, `AutoMigrate`, `ddl-auto`, `EnsureCreated`).""",
     why="The order of the two is not fixed and only one of them records what it did, so environments "
     "end up with different schemas.",
     example="""ci-cd.yml:        diesel migration run

@@ -72,13 +72,20 @@ def _job_work(job: Job) -> set[str]:
             for command in map(str.strip, re.split(r"&&|\|\||;", line)):
                 moved = re.match(r"cd\s+(\S+)", command)
                 directory = moved[1].strip("./") if moved else directory
-                for kind in kinds_of(command) & {*_KINDS, "lint"}:
+                for kind in kinds_of(command) & {*_KINDS, "lint"} - _setting_up(job, command):
                     found.add(f"{kind}: {_short(command, directory)}")
         if step.uses.startswith("docker/build-push-action"):
             found.add(_built(step))
         if "ssh-action" in step.uses:
             found.add(f"deploy: {step.options.get('host', 'ssh')}")
     return found
+
+
+def _setting_up(job: Job, command: str) -> set[str]:
+    """The kinds of work that a compose command has only by its words, in a job that starts containers for tests."""
+    if not re.search(r"\bdocker[ -]compose\b", command) or {"deploy", "push"} & job.kinds:
+        return set()
+    return {"deploy", "image"}
 
 
 def _built(step: Step) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from trimtab.audit.facts.model import Facts, Service
 from trimtab.audit.facts.naming import comparable
 from trimtab.audit.facts.ports import Claim, claims, witnesses
+from trimtab.audit.facts.query import first_per_value
 from trimtab.audit.facts.services import tokens
 from trimtab.audit.finding import Finding, Rule
 
@@ -27,6 +28,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         stated = claims(service, facts)
         disagreeing = conflicting(stated)
         if not disagreeing:
+            yield from _second_ports(service, facts, stated)
             continue
         ports = {claim.port for claim in disagreeing}
         places = sorted(
@@ -42,6 +44,32 @@ def check(facts: Facts) -> Iterator[Finding]:
             severity="medium" if _only_an_example(stated) else None,
             service=service.name,
             evidence="; ".join(service.evidence),
+        )
+
+
+def _second_ports(service: Service, facts: Facts, stated: list[Claim]) -> Iterator[Finding]:
+    """A finding where image and container share a port, and each opens one more that the other does not have."""
+    opened: dict[str, list[Claim]] = defaultdict(list)
+    for claim in stated:
+        if claim.what == "declared":
+            opened[claim.unit].append(claim)
+    images = [unit for unit in opened if "#" not in unit]
+    apart: set[int] = set()
+    for image in images:
+        for unit in (one for one in opened if "#" in one):
+            left, right = _ports(opened[image]), _ports(opened[unit])
+            same = comparable(opened[image][0].environment, opened[unit][0].environment)
+            if same and left & right and len(left - right) == len(right - left) == 1:
+                apart |= left ^ right
+    if apart:
+        places = [(claim.place, str(claim.port)) for claim in stated if claim.port in apart]
+        places += [(place, str(port)) for place, port in witnesses(service, facts) if port in apart]
+        yield RULE.finding(
+            f"The second port of {service.name} is {' and '.join(map(str, sorted(apart)))}, depending on the file",
+            first_per_value(places),
+            confidence="medium",
+            severity="medium",
+            service=service.name,
         )
 
 

@@ -20,6 +20,7 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901
         stated = claims(service, facts)
         probes: list[tuple[Place, int]] = []
         others: list[tuple[Place, str]] = []
+        deployed = False  # whether more than an example disagrees, which may be for running by hand
         for container in service.containers:
             if container.origin != "kubernetes" or container.job:
                 continue
@@ -60,6 +61,7 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901
                     wrong += [claim for claim in inside if claim.port != probe.port]
                 if wrong:
                     probes.append((probe.place, probe.port))
+                    deployed = deployed or any(claim.environment != "example" for claim in wrong)
                     others += [(claim.place, str(claim.port)) for claim in wrong]
         if probes:
             asked = sorted({port for _, port in probes})
@@ -68,6 +70,8 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901
                 f"Probes of {service.name} ask port {', '.join(map(str, asked))}; other places say {', '.join(stated_elsewhere)}",  # noqa: E501
                 [*((place, str(port)) for place, port in probes), *others],
                 service=service.name,
+                severity="high" if deployed else "medium",
+                confidence="high" if deployed else "medium",
                 evidence="; ".join(service.evidence),
             )
 

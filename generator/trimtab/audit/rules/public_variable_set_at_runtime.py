@@ -18,7 +18,7 @@ def check(facts: Facts) -> Iterator[Finding]:
             continue
         late: list[EnvVar] = []
         for container in service.containers:
-            if container.environment in ("local", "test") or _runs_dev_server(container, service):
+            if _runs_dev_server(container, service) or not _bundled_before(container, service):
                 continue
             args = {arg.name for arg in container.build.args} if container.build else set()
             late += [
@@ -26,13 +26,27 @@ def check(facts: Facts) -> Iterator[Finding]:
                 for item in container.env
                 if item.name.startswith(BUILD_TIME_PREFIXES) and item.name not in args and item.origin != "envfile"
             ]
-        if late and service.dockerfiles and _bundles(service) and not _scripted(service.root, facts):
+        if late and _bundles(service) and not _scripted(service.root, facts):
             yield RULE.finding(
                 f"{service.name}: {', '.join(sorted({item.name for item in late}))} set at run time, after the bundle is built",  # noqa: E501
                 [(item.name_place, item.name) for item in late],
                 service=service.name,
                 confidence="high" if service.framework else "medium",
             )
+
+
+def _bundled_before(container: Container, service: Service) -> bool:
+    """Whether the container gets a bundle that is ready: in a cluster that of an image, where nobody says how it is
+    built; for developers what the service's own image holds, unless their files lie over it.
+    """
+    if not service.dockerfiles:
+        return container.origin == "kubernetes" and bool(service.framework)
+    if container.environment not in ("local", "test"):
+        return True
+    build = container.build
+    own = build is not None and any(one.path == build.dockerfile and not one.environment for one in service.dockerfiles)
+    plain = not container.command and all(mount.named for mount in container.mounts)
+    return own and plain and build is not None and not build.target
 
 
 def _scripted(root: str, facts: Facts) -> bool:

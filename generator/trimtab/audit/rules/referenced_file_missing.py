@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from trimtab.audit.facts.commands import logical_lines
 from trimtab.audit.facts.model import Build, Container, Facts, Place, Reference
 from trimtab.audit.facts.query import commands_by_path
+from trimtab.audit.facts.references import moved
 from trimtab.audit.facts.text import directory_of, join
-from trimtab.audit.facts.workflow import moved
 from trimtab.audit.finding import Finding, Rule
 from trimtab.errors import some
 
@@ -37,8 +37,8 @@ def check(facts: Facts) -> Iterator[Finding]:
         yield RULE.finding(
             f"The {what} {path} is referred to and not in the repository",
             [(place, path) for place in sorted(places)],
-            severity="high" if what in _GRAVE else "medium",
-            confidence="high" if what != "script" else "medium",
+            severity="high" if what in _GRAVE and not _by_scripts(places) else "medium",
+            confidence="medium" if what == "script" or _by_scripts(places) else "high",
         )
     copied: dict[str, list[tuple[Place, str]]] = defaultdict(list)
     for path, place in _copied(facts):
@@ -55,6 +55,11 @@ def check(facts: Facts) -> Iterator[Finding]:
         yield RULE.finding(
             f"{dockerfile} copies what is not in the repository: {some(paths, 3)}", sources, severity="medium"
         )
+
+
+def _by_scripts(places: set[Place]) -> bool:
+    """Whether only shell scripts name the file, which may run in a directory that they make."""
+    return all(place.path.endswith((".sh", ".bash")) for place in places)
 
 
 def _named(facts: Facts) -> Iterator[tuple[str, str, Place]]:
@@ -81,11 +86,8 @@ def _scripts(facts: Facts) -> Iterator[tuple[str, str, Place]]:
                 inside = moved(directory, line.partition("&&")[0])
                 for match in _RUNS.finditer(line):
                     package = manifests.get(inside)
-                    elsewhere = re.search(
-                        r"\s(?:--prefix|-C|--dir|-w|--workspaces?|--filter|-F|--if-present)\b", match[3]
-                    )
                     name = match[1] or match[2]
-                    if package and not elsewhere and "||" not in line and name not in package.scripts:
+                    if package and not _ELSEWHERE.search(match[3]) and "||" not in line and name not in package.scripts:
                         yield package.path, name, Place(workflow.path, number)
                 directory = moved(directory, line)
 

@@ -10,8 +10,8 @@ from trimtab.audit.finding import Finding, Rule
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per autoscaler."""
-    known = {one.name: one for one in facts.workloads}
-    known_objects = {item.name for item in facts.objects}
+    known = {one.name for one in facts.workloads}
+    known_objects = {(item.kind, item.name) for item in facts.objects}
     for scaler in facts.autoscalers:
         if scaler.minimum and scaler.maximum and scaler.minimum > scaler.maximum:
             yield RULE.finding(
@@ -21,7 +21,9 @@ def check(facts: Facts) -> Iterator[Finding]:
         if scaler.off or scaler.target is None or "tpl-" in scaler.target[1]:
             continue
         kind, name, place = scaler.target
-        if name not in known and name not in known_objects and known and not any("tpl-" in one for one in known):
+        if name in known or (kind, name) in known_objects or any("tpl-" in one for one in known):
+            continue
+        if known or any(one == kind for one, _ in known_objects):
             yield RULE.finding(
                 f"{scaler.kind} {scaler.name} scales {kind} {name}, which is not defined",
                 [(place, f"{kind} {name}")],

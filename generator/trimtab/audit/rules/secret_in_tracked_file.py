@@ -8,24 +8,36 @@ from collections.abc import Iterator
 from trimtab.audit.facts.model import Facts, SecretValue
 from trimtab.audit.finding import Finding, Rule
 
+_APART = ("local", "test", "example")
+
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per secret; the value is never shown."""
     by_digest: dict[str, list[SecretValue]] = defaultdict(list)
     for secret in facts.secrets:
-        if secret.environment not in ("local", "test", "example") or secret.strength == "certain":
-            by_digest[secret.digest].append(secret)
+        by_digest[secret.digest].append(secret)
     for found in by_digest.values():
-        certain = any(secret.strength == "certain" for secret in found)
+        # A value of a development or test file matters where it stands in another file, too.
+        grave = [one for one in found if _grave(one)]
+        if not grave:
+            continue
+        certain = any(secret.strength == "certain" for secret in grave)
+        open_default = all(secret.fallback for secret in grave)
         names = ", ".join(dict.fromkeys(secret.name for secret in found))
         yield RULE.finding(
             f"The value of {names} looks like a real secret",
             [(secret.place, secret.name) for secret in found],
-            confidence="high"
-            if certain or any(secret.environment in ("production", "staging") for secret in found)
+            confidence="low"
+            if open_default and not certain
+            else "high"
+            if certain or any(secret.environment in ("production", "staging") for secret in grave)
             else "medium",
-            severity="critical" if certain else "high",
+            severity="critical" if certain else "medium" if open_default else "high",
         )
+
+
+def _grave(secret: SecretValue) -> bool:
+    return secret.strength == "certain" or (secret.environment not in _APART and not secret.weak)
 
 
 RULE = Rule(
@@ -33,9 +45,10 @@ RULE = Rule(
     severity="high",
     area="Environment Variables Consistency",
     title="A file in the repository holds a secret",
-    what="Looks at the values of variables that are named like secrets, and for keys of known "
-    "services, in env files, compose, Kubernetes "
-    "Secrets and ConfigMaps. Placeholders, references and development values are left out. ",
+    what="Looks at the values of variables that are named like secrets, and for keys of known services, in env files, "
+    "compose, Kubernetes Secrets and ConfigMaps, scripts, workflow steps and .NET settings. Placeholders, references "
+    "and development values are left out, and passwords that everybody knows anywhere but in production; what an "
+    "interpolation falls back on weighs less, unless it was made at random.",
     why="Everybody who can read the repository, now or later, has the secret, and taking it out of "
     "the history is hard.",
     example="env.production: JWT_SECRET=9f8a7c…",

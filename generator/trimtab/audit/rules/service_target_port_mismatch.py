@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts import helm
 from trimtab.audit.facts.model import Facts, KubeService, Workload
-from trimtab.audit.facts.products import is_third_party
+from trimtab.audit.facts.products import SIDE_PORTS, datastore_of, is_third_party
 from trimtab.audit.facts.text import to_port
 from trimtab.audit.finding import Finding, Rule
 
@@ -66,8 +66,12 @@ def _ports(service: KubeService, matched: list[Workload]) -> Iterator[Finding]:
         for workload in matched
         for one in workload.containers
     ) and any(to_port(port.target) in numbers for port in service.ports)
+    images = [one.image.repository for workload in matched for one in workload.containers if one.image]
+    aside = frozenset().union(*(SIDE_PORTS.get(datastore_of(image), frozenset()) for image in images))
     for port in service.ports:
         target = to_port(port.target)
+        if published and target in aside:
+            continue
         wrong = (
             target not in numbers
             if target is not None

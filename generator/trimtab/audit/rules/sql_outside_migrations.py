@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from trimtab.audit.facts.model import Facts, Place
-from trimtab.audit.facts.schema import raw_sql, runner_calls
+from trimtab.audit.facts.schema import raw_sql, runner_calls, source_runs
 from trimtab.audit.finding import Finding, Rule
+from trimtab.errors import some
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding for the repository, when it has a runner that the SQL goes past."""
-    calls = runner_calls(facts)
-    tools = {tool for _, tool in calls} or {one.tool for one in facts.migrations}
+    calls = [*((command.place, tool) for command, tool in runner_calls(facts)), *source_runs(facts)]
+    directories = sorted({one.path for one in facts.migrations})
     outside = raw_sql(facts)
-    if not tools or not outside:
+    if not outside or not (calls or directories):
         return
     places: list[tuple[Place, str]] = []
     for sql in outside:
         places.append((sql.place, f"outside: {sql.file or 'inline SQL'}"))
         if sql.file in facts.sql:
             places.append((Place(sql.file, 1), f"outside: {sql.file}"))
-    places += [(command.place, f"runner: {tool}") for command, tool in calls]
+    places += [(place, f"runner: {tool}") for place, tool in calls]
     kind = "Indexes are" if any(sql.index for sql in outside) else "Tables are"
-    yield RULE.finding(
-        f"{kind} created outside the migrations ({', '.join(sorted(tools))})",
-        places,
-        severity="critical" if calls else "high",
-        confidence="high" if calls else "medium",
-    )
+    inside = [home for sql in outside for home in directories if sql.file.startswith(home + "/")]
+    if len(inside) >= len(outside):  # the migrations themselves, but not by what keeps account of them
+        title = f"The migrations in {some(sorted(set(inside)), 3)} are applied past their runner"
+    else:
+        named = some(sorted({tool for _, tool in calls}), 3) if calls else f"in {some(directories, 3)}"
+        title = f"{kind} created outside the migrations {f'({named})' if calls else named}"
+    yield RULE.finding(title, places, **_weight(calls=bool(calls), own=len(inside) >= len(outside)))
+
+
+def _weight(*, calls: bool, own: bool) -> dict[str, Any]:
+    """How much it weighs: where nothing calls a runner, SQL in the migrations' own directory may be all there is."""
+    if calls:
+        return {"severity": "critical", "confidence": "high"}
+    return {"severity": "medium" if own else "high", "confidence": "medium"}
 
 
 RULE = Rule(

@@ -31,10 +31,20 @@ def check(facts: Facts) -> Iterator[Finding]:
         if places and (sure or (tls.group, tls.name) not in told):
             told.add((tls.group, tls.name))
             yield RULE.finding(
-                f"Ingress {tls.name}: TLS is not ready for use",
+                f"Ingress {tls.name}: {_said([value for _, value in places])}",
                 [(tls.place, f"ingress {tls.name}"), *places],
                 confidence="high" if sure else "low",
             )
+
+
+def _said(values: list[str]) -> str:
+    """The first reason in a sentence."""
+    reason, _, name = values[0].partition(": ")
+    return {
+        "placeholder host": f"its host {name} is a placeholder",
+        "placeholder secret": f"its TLS secret {name} is a placeholder",
+        "no issuer": f"nothing issues its TLS secret {name}",
+    }.get(reason, f"its TLS secret {name} and the issuer are not defined here")
 
 
 def _secret(tls: IngressTls, secrets: set[str | None], issuers: set[str]) -> list[tuple[Place, str]]:

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from trimtab.audit.facts.hosts import ADDRESS
 from trimtab.audit.facts.model import Facts, Place, Upstream
 from trimtab.audit.facts.products import product_of_image
+from trimtab.audit.facts.prometheus import TARGET
 from trimtab.audit.facts.text import directory_of
 from trimtab.audit.finding import Confidence, Finding, Rule
+from trimtab.errors import some
 
 _KNOWN = frozenset(
     {
@@ -69,7 +71,7 @@ def check(facts: Facts) -> Iterator[Finding]:
             "fastcgi_pass",
             "grpc_pass",
             "uwsgi_pass",
-            "scrape target",
+            TARGET,
         ):
             host = _service_part(upstream.host)
             if (
@@ -85,7 +87,9 @@ def check(facts: Facts) -> Iterator[Finding]:
                 and not re.search(r"ip_?address|your|change|example|placeholder", host)
             ):
                 wanted[host].append(upstream)
-    for hosts in _numbered(sorted(wanted)):
+    scraped = {host for host, uses in wanted.items() if all(use.name == TARGET for use in uses)}
+    absent: dict[str, dict[str, list[tuple[Place, str]]]] = defaultdict(lambda: defaultdict(list))
+    for hosts in [*_numbered(sorted(wanted.keys() - scraped)), *([host] for host in sorted(scraped))]:
         host, uses = hosts[0], [use for one in hosts for use in wanted[one]]
         released = sorted(name for name in cluster if name.endswith(f"-{host}"))
         released = released or [name for name in (_called_there(host, use, facts) for use in uses) if name]
@@ -95,15 +99,28 @@ def check(facts: Facts) -> Iterator[Finding]:
         )
         places: list[tuple[Place, str]] = [(use.place, _written(use)) for use in uses]
         places += [(place, name) for name, place in _definitions(facts) if near and name == near[0]]
-        sure = bool(near) or any(use.place.path in compose_paths for use in uses)
-        confidence: Confidence = "high" if sure else "medium"
+        if host in scraped:
+            said = f"{host} ({near[0]} is)" if near else host
+            for path in {use.place.path for use in uses}:
+                here = [(use.place, _written(use)) for use in uses if use.place.path == path]
+                absent[path][said] = [*here, *places[len(uses) :]]
+            continue
+        outside = not near and all(_on_outside_network(use, facts) for use in uses)
+        sure = bool(near) or (not outside and any(use.place.path in compose_paths for use in uses))
+        confidence: Confidence = "high" if sure else "low" if outside else "medium"
         named = f"Host {host} is" if len(hosts) == 1 else f"Hosts {', '.join(hosts[:-1])} and {hosts[-1]} are"
-        only_scraped = all(use.name == "scrape target" for use in uses)
         yield RULE.finding(
             f"{named} used, and no service or container is called that{f' ({near[0]} is)' if near else ''}",
             places,
             confidence=confidence,
-            severity="high" if sure and not only_scraped else "medium",
+            severity="high" if sure else "medium",
+        )
+    for path, missing in sorted(absent.items()):
+        yield RULE.finding(
+            f"{path} scrapes hosts that no service or container is called: {some(list(missing))}",
+            [place for found in missing.values() for place in found],
+            confidence="medium",
+            severity="medium",
         )
 
 
@@ -187,6 +204,22 @@ def _from_elsewhere(host: str, facts: Facts) -> bool:
     return False
 
 
+def _on_outside_network(upstream: Upstream, facts: Facts) -> bool:
+    """Whether the container that uses the host is also on a network that other projects share."""
+    joined: set[tuple[str, str]] = facts.once("containers on outside networks", lambda: _joined_outside(facts))
+    return (upstream.place.path, upstream.owner) in joined
+
+
+def _joined_outside(facts: Facts) -> set[tuple[str, str]]:
+    return {
+        (file.path, one.name)
+        for file in facts.compose
+        if file.outside
+        for one in file.services
+        if file.outside & set(one.networks or ("default",))
+    }
+
+
 def _service_part(host: str) -> str:
     """The service's name in a host that is internal: a bare name, or the first part of a cluster address."""
     if host.endswith((".svc", ".svc.cluster.local")) or ".svc." in host:
@@ -226,7 +259,7 @@ RULE = Rule(
     area="References and Versions",
     title="A host is used that no service has",
     what="Takes the hosts of URLs in containers' variables, those of variables such as REDIS_HOST, and those of nginx "
-    "upstreams, where they are internal names, and looks for a compose "
+    "upstreams and Prometheus targets, where they are internal names, and looks for a compose "
     "service, alias, container or Kubernetes Service of that name.",
     why="The name does not resolve, so the connection fails when it is first used.",
     example="""REDIS_URL: redis://cache:6379

@@ -73,7 +73,7 @@ def _absent(  # noqa: C901
             wanted[("Service", route.service)].append((route.place, f"Service {route.service}"))
     for (kind, name), places in sorted(wanted.items()):
         near = difflib.get_close_matches(name, [one for one in defined[kind] if "tpl-" not in one], n=1, cutoff=0.75)
-        if not near and any(one in name for one in facts.installed):
+        if _from_outside(kind, name, near, places, facts):
             continue
         if kind in _OUTSIDE and not near and not defined[kind]:
             if kind == "Secret" and not charted and not _made_by_command(name, facts):
@@ -105,6 +105,27 @@ def _absent(  # noqa: C901
 def _made_by_command(name: str, facts: Facts) -> bool:
     """Whether a command of the repository makes a Secret of this name."""
     return any(name in command.text and "secret" in command.text.lower() for command in facts.commands)
+
+
+def _from_outside(kind: str, name: str, near: list[str], places: list[tuple[Place, str]], facts: Facts) -> bool:
+    """Whether a chart that is kept elsewhere makes the object, or the values of one here name it as existing."""
+    if any(name.endswith(f"-{one}") or (one in name and not near) for one in facts.installed):
+        return True
+    return kind in _OUTSIDE and _chosen(name, places, facts) and not any(_misspelt(name, one) for one in near)
+
+
+def _chosen(name: str, places: list[tuple[Place, str]], facts: Facts) -> bool:
+    """Whether a chart's values name the object, as they do for one that exists already."""
+    return all(
+        any(value == name for value, _ in facts.origins.get((place.path, place.line), ())) for place, _ in places
+    )
+
+
+def _misspelt(name: str, other: str) -> bool:
+    """Whether two names have equally many words, of which one is spelt otherwise."""
+    pairs = [pair for pair in zip(name.split("-"), other.split("-"), strict=False) if pair[0] != pair[1]]
+    same_length = name.count("-") == other.count("-")
+    return same_length and len(pairs) == 1 and difflib.SequenceMatcher(None, *pairs[0]).ratio() > 0.7
 
 
 def _absent_keys(facts: Facts, keys: dict[tuple[str, str], set[str]]) -> Iterator[Finding]:

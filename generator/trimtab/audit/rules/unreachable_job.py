@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
+from trimtab.audit.facts import conditions
 from trimtab.audit.facts.model import Facts, Job, Place, Workflow
 from trimtab.audit.finding import Finding, Rule
 
+MAX_RUNS = 50
 _BRANCH = re.compile(r"github\.ref\s*==\s*'refs/heads/([^']+)'|github\.ref_name\s*==\s*'([^']+)'")
 _EVENT = re.compile(r"github\.event_name\s*==\s*'([^']+)'")
 
@@ -28,7 +31,8 @@ def check(facts: Facts) -> Iterator[Finding]:
                         f"{workflow.path}: {job.id} needs {name}, which is no job",
                         [(place, name), (job.place, job.id)],
                     )
-            yield from _never(workflow, job)
+            never = list(_never(workflow, job))
+            yield from never or _skipped(workflow, job, ids)
         yield from _cycles(workflow, ids)
 
 
@@ -59,6 +63,69 @@ def _never(workflow: Workflow, job: Job) -> Iterator[Finding]:
                 [(place, event), (Place(workflow.path, 1), ", ".join(workflow.triggers))],
             )
             return
+
+
+def _skipped(workflow: Workflow, job: Job, ids: dict[str, Job]) -> Iterator[Finding]:
+    """A finding for a job that needs another one, which no event that the job runs on starts as well."""
+    if not job.condition or conditions.ignores_needs(job.condition) or workflow.system != "github":
+        return
+    if "workflow_call" in workflow.triggers:  # the caller's event and inputs are not known here
+        return
+    for name, place in job.needs:
+        other = ids.get(name)
+        if other is None or not other.condition or conditions.ignores_needs(other.condition):
+            continue
+        runs = list(_runs(workflow, (job.condition, other.condition)))
+        able = [one for one in runs if conditions.holds(job.condition, one) is not False]
+        for start, sort in _sorts(job, able):
+            if sort and all(conditions.holds(other.condition, one) is False for one in sort):
+                yield RULE.finding(
+                    f"{workflow.path}: {job.id} needs {name}, which is skipped "
+                    + (f"on {start}, where {job.id} should run" if start else f"whenever {job.id} could run"),
+                    [
+                        (place, name),
+                        (job.condition_place or job.place, job.condition),
+                        (other.condition_place or other.place, other.condition),
+                    ],
+                    severity="medium" if start else "high",
+                )
+                return
+
+
+def _sorts(job: Job, able: list[conditions.Run]) -> Iterator[tuple[str, list[conditions.Run]]]:
+    """The runs in which a job may run: all of them, then by each branch or kind of tag that its condition names."""
+    yield "", able
+    for name, value in conditions.literals(job.condition):
+        if name in ("github.ref", "github.ref_name"):
+            sure = [one for one in able if conditions.holds(job.condition, one) and one.event != "workflow_dispatch"]
+            yield value, [one for one in sure if (one.value(name) or "").startswith(value)]
+
+
+def _runs(workflow: Workflow, told: tuple[str, ...]) -> Iterator[conditions.Run]:
+    """The ways in which a workflow may start, for each branch, tag and input that conditions tell apart."""
+    pairs = [pair for condition in told for pair in conditions.literals(condition)]
+    refs = {value if value.startswith("refs/") else f"refs/heads/{value}" for name, value in pairs if "ref" in name}
+    refs = {f"{ref}1" if ref.startswith("refs/tags") else ref for ref in refs} | {"refs/heads/another"}
+    refs |= {f"refs/heads/{item}" for item in workflow.triggers.get("push", ()) if re.fullmatch(r"[\w/-]+", item)}
+    names = {name.rsplit(".", 1)[-1] for name, _ in pairs if "inputs." in name}
+    choices = [
+        sorted({value for name, value in pairs if name.endswith(f".{one}")} | {"another"}) for one in sorted(names)
+    ]
+    given = [dict(zip(sorted(names), one, strict=True)) for one in itertools.product(*choices)][:MAX_RUNS]
+    for event, limits in workflow.triggers.items():
+        if event.startswith("pull_request"):
+            yield conditions.Run(event, "refs/pull/1/merge")
+            continue
+        for ref in sorted(refs)[:MAX_RUNS]:
+            branch = ref.removeprefix("refs/heads/")
+            if event == "push" and not (_can_be(event, limits, branch) if branch != ref else _tags(limits)):
+                continue
+            for inputs in given if event == "workflow_dispatch" else ({},):
+                yield conditions.Run(event, ref, inputs)
+
+
+def _tags(limits: tuple[str, ...]) -> bool:
+    return not limits or any(item.startswith("tag:") for item in limits)
 
 
 def _can_be(event: str, limits: tuple[str, ...], branch: str) -> bool:
@@ -106,7 +173,8 @@ RULE = Rule(
     area="CI/CD Pipeline",
     title="A workflow job can never run",
     what="Compares the conditions of jobs with the events and branches that start their workflow, "
-    "and looks for `needs` that name no job or form a circle.",
+    "and looks for `needs` that name no job, form a circle, or name a job "
+    "that is skipped on every event on which the one that needs it would run.",
     why="A deploy or check that everybody relies on is skipped every time, and a skipped job looks like a passed one.",
     example="""on: { push: { branches: [main] } }
 jobs: { deploy-staging: { if: github.ref == 'refs/heads/develop' } }""",

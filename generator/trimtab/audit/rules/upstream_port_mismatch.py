@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Facts, KubeService, Place, Service
 from trimtab.audit.facts.ports import claims
-from trimtab.audit.facts.products import DATASTORES, DEFAULT_PORT
+from trimtab.audit.facts.products import DATASTORES, DEFAULT_PORT, SIDE_PORTS
+from trimtab.audit.facts.prometheus import TARGET
 from trimtab.audit.facts.text import DEFAULT_PORTS, to_port
 from trimtab.audit.finding import Finding, Rule
 
 # Directives of files that stand beside the containers: nginx's, and the targets that Prometheus scrapes.
-_OUTSIDE = ("proxy_pass", "upstream", "scrape target")
+_OUTSIDE = ("proxy_pass", "upstream", TARGET)
 
 
 def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
@@ -34,7 +35,7 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
         port = upstream.port or DEFAULT_PORTS.get(upstream.scheme)
         host = upstream.host.split(".")[0]
         in_cluster = upstream.place.path not in compose_paths and host in cluster and upstream.name not in _OUTSIDE
-        if upstream.name == "scrape target" and not any(service.root is not None for service in by_name.get(host, ())):
+        if upstream.name == TARGET and not any(service.root is not None for service in by_name.get(host, ())):
             continue  # what is pulled has its metrics on a port of their own
         if upstream.owner == host:
             continue  # a cluster's members name themselves, on ports that are nobody else's business
@@ -51,14 +52,17 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
             if (
                 known
                 and port not in known
+                and port not in SIDE_PORTS.get(by_name[host][0].role, ())
                 and port not in {one.number for kube in cluster.get(host, ()) for one in kube.ports}
             ):
                 wrong[(host, port)].append((upstream.place, str(port)))
                 right[(host, port)] = [(place, str(number)) for number, places in known.items() for place in places]
+    scraped = {one.place for one in facts.upstreams if one.name == TARGET}
     manifests = {one.place.path for one in facts.containers if one.origin == "kubernetes"}
     for (host, port), places in sorted(wrong.items()):
         # What the cluster's containers open says little of what compose's listen on, if nothing else says it.
         apart = {place.path for place, _ in right[(host, port)]} <= manifests and host not in cluster
+        apart |= all(place in scraped for place, _ in places)  # metrics may have a port that no other file tells
         yield RULE.finding(
             f"{host} is addressed on port {port}, but listens on {', '.join(dict.fromkeys(value for _, value in right[(host, port)]))}",  # noqa: E501
             [*places, *right[(host, port)]],
@@ -104,9 +108,8 @@ RULE = Rule(
     severity="high",
     area="Docker Configuration",
     title="A service is addressed on a port on which it does not listen",
-    what="Follows URLs in variables and nginx upstreams to the service that they name, and compares "
-    "the port with every port that any file "
-    "states for it.",
+    what="Follows URLs in variables, nginx upstreams and Prometheus targets to the service that they name, and "
+    "compares the port with every port that any file states for it.",
     why="The connection is refused; a proxy answers 502.",
     example="""nginx.conf:         proxy_pass http://backend:3000;
 docker-compose.yml: backend: PORT: 2000""",

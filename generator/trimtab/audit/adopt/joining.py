@@ -16,7 +16,7 @@ from trimtab.audit.facts.commands import migration_of
 from trimtab.audit.facts.frameworks import FRONTENDS
 from trimtab.audit.facts.naming import environment_of, is_auxiliary
 from trimtab.audit.facts.products import DATASTORES, is_third_party, product_of_image
-from trimtab.audit.facts.services import tokens
+from trimtab.audit.facts.servicenames import tokens
 
 _HELPER = re.compile(r"(?:^|[-_])(?:migrat\w*|prestart|init|seed\w*|setup|db-?push|schema)$")
 _WORKER = frozenset(

@@ -12,7 +12,7 @@ from trimtab.audit.adopt.model import CLUSTER, COMPOSE, ENV_FILE, IMAGE, SOURCE,
 from trimtab.audit.adopt.units import Unit
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.naming import environment_of
-from trimtab.audit.facts.services import tokens
+from trimtab.audit.facts.servicenames import tokens
 from trimtab.audit.facts.text import to_port
 
 _PORT_NAMES = ("PORT", "SERVER_PORT", "APP_PORT", "HTTP_PORT", "LISTEN_PORT")

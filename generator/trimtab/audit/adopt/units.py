@@ -17,7 +17,7 @@ from trimtab.audit.facts import model as m
 from trimtab.audit.facts.frameworks import ECOSYSTEM, FRONTENDS, STATIC_FRONTENDS
 from trimtab.audit.facts.naming import environment_of, is_auxiliary
 from trimtab.audit.facts.products import DATASTORES
-from trimtab.audit.facts.services import tokens
+from trimtab.audit.facts.servicenames import tokens
 from trimtab.frameworks import Frameworks
 from trimtab.settings.checks import RESERVED
 

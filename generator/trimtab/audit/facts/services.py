@@ -5,67 +5,26 @@ name, directory.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import defaultdict
 
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts.copied import copied, holds, named_by_arguments
-from trimtab.audit.facts.frameworks import FRONTENDS
+from trimtab.audit.facts.copied import named_by_arguments
+from trimtab.audit.facts.grouped import Finisher, Group
 from trimtab.audit.facts.products import datastore_of, is_third_party
-from trimtab.audit.facts.query import commands_by_path
+from trimtab.audit.facts.servicenames import (
+    BACK,
+    FRONT,
+    GENERIC,
+    VARIANT,
+    another_workload,
+    common_words,
+    tokens,
+    unnumbered,
+)
 from trimtab.audit.facts.source import language_of
 from trimtab.audit.facts.text import directory_of, join
 
-_GENERIC = frozenset(
-    {
-        "app",
-        "service",
-        "svc",
-        "deployment",
-        "container",
-        "image",
-        "docker",
-        "main",
-        "k8s",
-        "prod",
-        "production",
-        "dev",
-        "local",
-        "staging",
-        "server",
-        "the",
-        "my",
-    }
-)
-# What a Dockerfile's suffix says of the same image, rather than that it is another one.
-_VARIANT = re.compile(
-    r"(?:dockerfile|containerfile|alpine|debian|ubuntu|slim|light|lite|minimal|small|distroless|scratch|base|build(?:er)?|"
-    r"runtime|multi|multistage|stage|optimi[sz]ed|fast|full|simple|basic|standalone|new|old|v\d+|next|stable|"
-    r"amd64|arm64|arm|armv7|x86|gpu|cpu|cuda|rootless|secure|hardened|debug|tests?|testing|ci|e2e|preview|release|"
-    r"development|prebuilt|bun|pnpm|nginx|railway|render|fly|heroku|vercel|aws|gcp|azure|cloudrun|coolify)"
-)
-_FRONT = frozenset({"frontend", "front", "web", "ui", "client", "webapp", "site", "dashboard", "spa"})
-_BACK = frozenset({"backend", "back", "api", "server", "gateway", "core"})
 _HOMES = ("", "apps/", "services/", "packages/", "src/", "cmd/", "crates/", "projects/", "app/")
-
-
-@dataclass(slots=True)
-class _Group:
-    """A service while it is being put together."""
-
-    name: str
-    root: str | None
-    product: str = ""
-    containers: list[m.Container] = field(default_factory=list)
-    dockerfiles: dict[str, m.Dockerfile] = field(default_factory=dict)
-    images: set[str] = field(default_factory=set)
-    names: set[str] = field(default_factory=set)
-    evidence: list[str] = field(default_factory=list)
-
-
-def tokens(name: str) -> frozenset[str]:
-    """The words of a name, lower-case."""
-    return frozenset(re.split(r"[^a-z0-9]+", name.lower())) - {""}
 
 
 def match_services(facts: m.Facts) -> tuple[m.Service, ...]:
@@ -91,29 +50,7 @@ def match_services(facts: m.Facts) -> tuple[m.Service, ...]:
     matcher.add_packages()
     matcher.add_dockerfiles()
     matcher.add_sources()
-    return matcher.services()
-
-
-def _common(names: list[str]) -> frozenset[str]:
-    """The words that most names of a repository have, such as the project's own name: they tell nothing
-    apart.
-    """
-    split = [tokens(name) for name in set(names)]
-    if len(split) < 2:
-        return frozenset()
-    return frozenset(word for word in frozenset().union(*split) if sum(word in one for one in split) * 2 > len(split))
-
-
-def _another_workload(one: str, other: str) -> bool:
-    """Whether two workload names are of two services, rather than two spellings of one."""
-    if not one or not other or "tpl-" in one + other:
-        return False
-    left, right = tokens(one) - _GENERIC, tokens(other) - _GENERIC
-    return bool(left and right) and not (left <= right or right <= left)
-
-
-def _unnumbered(name: str) -> str:
-    return re.sub(r"[-_]?\d{1,3}$", "", name)
+    return Finisher(facts, matcher.groups, matcher.packages).services()
 
 
 def _twins(one: m.Container, other: m.Container) -> bool:
@@ -123,16 +60,16 @@ def _twins(one: m.Container, other: m.Container) -> bool:
     built = (one.build.context, one.build.dockerfile, one.build.target)
     return (
         one.place.path == other.place.path
-        and _unnumbered(one.name) == _unnumbered(other.name)
+        and unnumbered(one.name) == unnumbered(other.name)
         and built == (other.build.context, other.build.dockerfile, other.build.target)
     )
 
 
-def _beside(group: _Group, container: m.Container) -> bool:
+def _beside(group: Group, container: m.Container) -> bool:
     """Whether a group has another container of the same file, so that this one is another service."""
     own = (container.name, container.workload)
     if container.workload and any(
-        _another_workload(one.workload, container.workload) for one in group.containers if not one.job
+        another_workload(one.workload, container.workload) for one in group.containers if not one.job
     ):
         return True
     return any(one.place.path == container.place.path and (one.name, one.workload) != own for one in group.containers)
@@ -141,15 +78,15 @@ def _beside(group: _Group, container: m.Container) -> bool:
 class _Matcher:
     def __init__(self, facts: m.Facts) -> None:
         self.facts = facts
-        self.groups: list[_Group] = []
+        self.groups: list[Group] = []
         self.by_word: dict[str, set[int]] = defaultdict(set)
-        self.unseen: list[tuple[_Group, m.Container]] = []
+        self.unseen: list[tuple[Group, m.Container]] = []
         self.indexed = 0
         self.packages: dict[str, list[m.Package]] = defaultdict(list)
         for package in facts.packages:
             self.packages[package.directory].append(package)
         self.by_path = {item.path: item for item in facts.dockerfiles}
-        self.common = _common(
+        self.common = common_words(
             [item.name for item in facts.workloads if not item.name.startswith("tpl-")]
             + [one.image.base for one in facts.containers if one.image and one.origin == "kubernetes"]
         )
@@ -211,7 +148,7 @@ class _Matcher:
             name,
             name.replace("_", "-"),
             name.replace("-", "_"),
-            *[part for part in sorted(tokens(name)) if part in _FRONT | _BACK],
+            *[part for part in sorted(tokens(name)) if part in FRONT | BACK],
         ]
         for spelling in spellings:
             for home in _HOMES:
@@ -236,7 +173,7 @@ class _Matcher:
                 if one.root == root
                 and id(one) not in same_file
                 and (
-                    {container.name, _unnumbered(container.name)} & one.names
+                    {container.name, unnumbered(container.name)} & one.names
                     or any(_twins(other, container) for other in one.containers)
                     or self._alone(one, root, container)
                 )
@@ -244,7 +181,7 @@ class _Matcher:
             None,
         )
         if group is None:
-            group = _Group(container.name, root)
+            group = Group(container.name, root)
             self.groups.append(group)
         group.evidence.append(
             f"{container.place.path}:{container.place.line}: {container.name} builds {root or 'the root'}"
@@ -253,7 +190,7 @@ class _Matcher:
         if container.build.dockerfile in self.by_path:
             group.dockerfiles[container.build.dockerfile] = self.by_path[container.build.dockerfile]
 
-    def _alone(self, group: _Group, root: str | None, container: m.Container) -> bool:
+    def _alone(self, group: Group, root: str | None, container: m.Container) -> bool:
         """Whether one source directory stands for one service in both files, so that a different name is
         still the same one.
         """
@@ -268,10 +205,10 @@ class _Matcher:
         ]
         return len(here) == 1 and len(group.names) == 1 and sum(one.root == root for one in self.groups) == 1
 
-    def _join(self, group: _Group, container: m.Container) -> None:
+    def _join(self, group: Group, container: m.Container) -> None:
         group.containers.append(container)
         self.unseen.append((group, container))
-        if container.name not in _GENERIC or not container.workload:
+        if container.name not in GENERIC or not container.workload:
             group.names.add(container.name)
         if container.workload:
             group.names.add(container.workload)
@@ -302,7 +239,7 @@ class _Matcher:
                 None,
             )
             if group is None:
-                group = _Group(container.name, None, container.image.base)
+                group = Group(container.name, None, container.image.base)
                 self.groups.append(group)
             return self._join(group, container)
         return self._loose(container)
@@ -317,7 +254,7 @@ class _Matcher:
         )
         group = named[0] if named else (alone[0] if len(alone) == 1 and here == 1 else None)
         if group is None:
-            group = _Group(container.name, None, product)
+            group = Group(container.name, None, product)
             self.groups.append(group)
         group.evidence.append(
             f"{container.place.path}:{container.place.line}: image {container.image.text if container.image else ''}"
@@ -351,12 +288,12 @@ class _Matcher:
         if push is not None:
             root = self.root_of(m.Build(push.context, push.dockerfile, push.place), base)
         for name in (base, container.workload, container.name):
-            if root is None and name and name not in _GENERIC:
+            if root is None and name and name not in GENERIC:
                 root = self.named_directory(name)
         held = next((one for one in self.groups if root is not None and one.root == root and not one.product), None)
         if held is not None and container.job:
             return self._join(held, container)
-        group = _Group(container.workload or container.name, root)
+        group = Group(container.workload or container.name, root)
         group.evidence.append(f"{container.place.path}:{container.place.line}: {container.workload or container.name}")
         if push is not None and push.dockerfile in self.by_path:
             group.dockerfiles[push.dockerfile] = self.by_path[push.dockerfile]
@@ -379,31 +316,31 @@ class _Matcher:
             self.indexed += 1
         base = container.image.base if container.image else ""
         words = tokens(container.name) | tokens(container.workload) | tokens(base)
-        words = (words - _GENERIC - self.common) or words
+        words = (words - GENERIC - self.common) or words
         found = {index for word in words for index in self.by_word[word]}
         return sorted(index for index in found if not self.groups[index].product)
 
-    def _package_names(self, group: _Group) -> set[str]:
+    def _package_names(self, group: Group) -> set[str]:
         """What the manifests in the service's directory call it, without the scope."""
         found = self.packages.get(group.root, []) if group.root is not None else []
-        return {package.name.rsplit("/", 1)[-1].lower() for package in found if package.name} - _GENERIC
+        return {package.name.rsplit("/", 1)[-1].lower() for package in found if package.name} - GENERIC
 
-    def _score(self, group: _Group, container: m.Container) -> int:
+    def _score(self, group: Group, container: m.Container) -> int:
         base = container.image.base if container.image else ""
         mine = {container.name, container.workload, base} - {""}
         if container.workload:
-            mine -= _GENERIC
+            mine -= GENERIC
         if base and base in group.images and len([one for one in self.groups if base in one.images]) == 1:
             return 5
         if mine & group.names:
             return 4 if container.name in group.names else 3
         if (group.root and group.root.rsplit("/", 1)[-1] in mine) or mine & self._package_names(group):
             return 3
-        wanted = frozenset().union(*(tokens(name) for name in group.names)) - _GENERIC
+        wanted = frozenset().union(*(tokens(name) for name in group.names)) - GENERIC
         if group.root:
-            wanted |= tokens(group.root.rsplit("/", 1)[-1]) - _GENERIC
-        offered = frozenset().union(*(tokens(name) for name in mine)) - _GENERIC
-        roles_wanted, roles_offered = wanted & (_FRONT | _BACK), offered & (_FRONT | _BACK)
+            wanted |= tokens(group.root.rsplit("/", 1)[-1]) - GENERIC
+        offered = frozenset().union(*(tokens(name) for name in mine)) - GENERIC
+        roles_wanted, roles_offered = wanted & (FRONT | BACK), offered & (FRONT | BACK)
         if roles_wanted and roles_offered:
             return 2 if roles_wanted & roles_offered else 0
         return 1 if wanted and offered and wanted - self.common == offered - self.common != frozenset() else 0
@@ -434,7 +371,7 @@ class _Matcher:
             if any(self._started(directory, script) for script in scripts):
                 continue  # the manifest of a service whose source has a directory, and a container, of its own
             package = next(package for package in found if package.frameworks)
-            self.groups.append(_Group(name, directory, evidence=[f"{package.path}: {package.frameworks[0]}"]))
+            self.groups.append(Group(name, directory, evidence=[f"{package.path}: {package.frameworks[0]}"]))
 
     def _inside_an_image(self, directory: str) -> bool:
         """Whether a manifest stands below a Dockerfile with source, and has none of its own: part of that image."""
@@ -461,8 +398,8 @@ class _Matcher:
                 for one in self.groups
                 if one.root is not None and one.root == dockerfile.directory and not one.product
             ]
-            words = tokens(dockerfile.path.rsplit("/", 1)[-1]) - _GENERIC
-            suffix = {word for word in words if not _VARIANT.fullmatch(word)}
+            words = tokens(dockerfile.path.rsplit("/", 1)[-1]) - GENERIC
+            suffix = {word for word in words if not VARIANT.fullmatch(word)}
             by_name = [
                 one
                 for one in self.groups
@@ -500,13 +437,13 @@ class _Matcher:
                 continue
             if not self._has_code(directory):
                 continue
-            group = _Group(directory.rsplit("/", 1)[-1], directory, evidence=[f"{directory}: source"])
+            group = Group(directory.rsplit("/", 1)[-1], directory, evidence=[f"{directory}: source"])
             for path, dockerfile in self.by_path.items():
                 if dockerfile.directory == directory and path not in taken:
                     group.dockerfiles[path] = dockerfile
             self.groups.append(group)
 
-    def _started(self, directory: str, command: str) -> list[_Group]:
+    def _started(self, directory: str, command: str) -> list[Group]:
         """The service below `directory`, in whose own directory the file lies that a command starts."""
         below = f"{directory}/" if directory else ""
         for word in command.split():
@@ -518,113 +455,3 @@ class _Matcher:
                     if one.root and one.root.startswith(below) and path.startswith(one.root + "/") and not one.product
                 ]
         return []
-
-    def services(self) -> tuple[m.Service, ...]:
-        """The finished services, each with what lies in its directory."""
-        roots = {group.root for group in self.groups if group.root is not None}
-
-        foreign = {id(group) for group in self.groups if self._copies_nothing(group)}
-
-        def home(path: str) -> str | None:
-            directory = directory_of(path)
-            while directory and directory not in roots:
-                directory = directory_of(directory)
-            return directory if directory in roots else None
-
-        binds, routes, reads = defaultdict(list), defaultdict(list), defaultdict(list)
-        for bind in self.facts.binds:
-            binds[home(bind.place.path)].append(bind)
-        for route in self.facts.routes:
-            routes[home(route.place.path)].append(route)
-        for read in self.facts.reads:
-            reads[home(read.place.path)].append(read)
-        found = []
-        for group in self.groups:
-            if group.root is None or id(group) in foreign:
-                found.append(self._service(group, (), (), ()))
-                continue
-            held = self._held(group)
-            found.append(
-                self._service(
-                    group,
-                    tuple(one for one in binds[group.root] if holds(held, one.place.path)),
-                    tuple(one for one in routes[group.root] if holds(held, one.place.path)),
-                    tuple(one for one in reads[group.root] if holds(held, one.place.path)),
-                )
-            )
-        return tuple(found)
-
-    def _held(self, group: _Group) -> frozenset[str] | None:
-        """What of the group's directory its images hold, None for all of it."""
-        commands = commands_by_path(self.facts)
-        if any("--mount" in one.text for path in group.dockerfiles for one in commands.get(path, ())):
-            return None
-        return copied(self.facts, group.root or "", group.containers, group.dockerfiles.values())
-
-    def _name(self, group: _Group) -> str:
-        """What most compose files call the service; without any, its own name, a chart's helper resolved."""
-        names = Counter(one.name for one in group.containers if one.origin == "compose")
-        most = max(names.values(), default=0)
-        common = [name for name, count in names.items() if count == most]
-        if group.name not in common and common:
-            return common[0]
-        return re.sub(r"^tpl-(.+?)(?:-(?:full)?name)?$", r"\1", group.name)
-
-    def _copies_nothing(self, group: _Group) -> bool:
-        """Whether no source gets into the service, but into another one of the same directory: its Dockerfiles copy
-        nothing, and no container mounts any.
-        """
-        if not group.dockerfiles or any(one.copies for one in group.dockerfiles.values()):
-            return False
-        others = [one for one in self.groups if one.root == group.root and one is not group]
-        if not any(dockerfile.copies for one in others for dockerfile in one.dockerfiles.values()):
-            return False
-        mounts = [mount for container in group.containers for mount in container.mounts]
-        if any(mount.source == group.root and not mount.named for mount in mounts):
-            return False
-        commands = commands_by_path(self.facts)
-        return not any("--mount" in one.text for path in group.dockerfiles for one in commands.get(path, ()))
-
-    def _service(
-        self,
-        group: _Group,
-        binds: tuple[m.Bind, ...],
-        routes: tuple[m.Route, ...],
-        reads: tuple[m.EnvRead, ...],
-    ) -> m.Service:
-        found = self.packages.get(group.root, []) if group.root is not None else []
-        package = next((one for one in found if one.frameworks), found[0] if found else None)
-        framework = package.frameworks[0] if package and package.frameworks else ""
-        if framework in ("express", "fastify", "koa", "hono") and package and "vite" in package.frameworks:
-            framework = "vite" if group.names and any(tokens(name) & _FRONT for name in group.names) else framework
-        env_files = tuple(one for one in self.facts.env_files if group.root and (one.directory == group.root))
-        return m.Service(
-            self._name(group),
-            group.root,
-            group.product or self._role(group, framework),
-            framework,
-            tuple(group.containers),
-            tuple(group.dockerfiles.values()),
-            env_files,
-            package,
-            binds,
-            routes,
-            reads,
-            tuple(group.evidence),
-        )
-
-    def _role(self, group: _Group, framework: str) -> str:
-        if framework in FRONTENDS:
-            return "frontend"
-        if framework:
-            return "backend"
-        words = frozenset().union(*(tokens(name) for name in group.names | {group.name}))
-        if words & _FRONT and not words & _BACK:
-            return "frontend"
-        return (
-            "backend"
-            if words & _BACK
-            else "worker"
-            if words & {"worker", "celery", "queue", "jobs", "cron", "scheduler"}
-            else "service"
-        )

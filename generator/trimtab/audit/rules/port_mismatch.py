@@ -9,7 +9,7 @@ from trimtab.audit.facts.model import Facts, Service
 from trimtab.audit.facts.naming import comparable
 from trimtab.audit.facts.ports import Claim, claims, witnesses
 from trimtab.audit.facts.query import first_per_value
-from trimtab.audit.facts.services import tokens
+from trimtab.audit.facts.servicenames import tokens
 from trimtab.audit.finding import Finding, Rule
 
 _OTHERS = frozenset({"proxy", "nginx", "traefik", "caddy", "haproxy"})

@@ -20,11 +20,11 @@ def check(facts: Facts) -> Iterator[Finding]:
     indexes += [(one.place, f"{one.tool} migrations") for one in facts.migrations if not indexes]
     if not deploys or not indexes:
         return
+    looks = [command for command in facts.commands if INDEX_CHECK.search(command.text)]
     if any(
-        INDEX_CHECK.search(command.text)
-        for command in facts.commands
-        if command.context in ("workflow", "makefile", "kubernetes")
+        command.context in ("workflow", "makefile", "kubernetes")
         or (command.context == "script" and is_called(command.place.path, facts))
+        for command in looks
     ):
         return
     yield RULE.finding(

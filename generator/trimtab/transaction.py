@@ -14,6 +14,7 @@ import shutil
 import stat
 import unicodedata
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -54,13 +55,15 @@ def target_of(root: Path, path: str) -> Path:
     return target
 
 
+@lru_cache(maxsize=4096)
 def _leads_out(part: str) -> bool:
     """Whether a part of a path is no plain name on every system, or one of git's folder.
 
     Git's folder has other spellings where names ignore case, code points without width (HFS+), or ends (NTFS): see
     git's `core.protectHFS` and `core.protectNTFS`.
     """
-    plain = "".join(c for c in part if unicodedata.category(c) != "Cf").lower().rstrip(". ")
+    shown = part if part.isascii() else "".join(c for c in part if unicodedata.category(c) != "Cf")
+    plain = shown.lower().rstrip(". ")
     return part in ("/", "//", "..") or any(c in part for c in "\\:\0") or plain in (".git", "git~1")
 
 

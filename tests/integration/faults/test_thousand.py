@@ -31,7 +31,6 @@ def test_a_thousand_services(tmp_path: Path, trimtab: Callable[..., Ran]) -> Non
     assert {f"s{number:04d}" for number in range(SERVICES)} <= {*compose["services"]}
     published = [port for service in compose["services"].values() for port in service.get("ports", [])]
     assert len(published) == len({str(port) for port in published})
-    assert trimtab("check", root).code == 0
 
     steered = root / "trimtab.yml"
     steered.write_text(

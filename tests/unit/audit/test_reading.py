@@ -2,7 +2,9 @@
 
 import os
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -114,12 +116,26 @@ def test_a_submodule_is_listed_and_left_alone(tmp_path):
     assert [item.path for item in report.unread] == ["lib"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
-def test_an_unreadable_file_is_listed(tmp_path):
-    file = tmp_path / "docker-compose.yml"
-    file.write_bytes(COMPOSE)
-    file.chmod(0)
-    assert [item.path for item in audit(tmp_path).unread] == ["docker-compose.yml"]
+@pytest.fixture
+def nobody() -> Iterator[Path]:
+    """A folder, read as a user for whom permissions count: root reads every file."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "docker-compose.yml").write_bytes(COMPOSE)
+        audit(root)  # what is imported lazily may lie below a home of root's
+        root.chmod(0o755)
+        (root / "docker-compose.yml").chmod(0)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        try:
+            yield root
+        finally:
+            os.seteuid(user)
+
+
+def test_an_unreadable_file_is_listed(nobody):
+    assert [item.path for item in audit(nobody).unread] == ["docker-compose.yml"]
 
 
 def test_an_empty_directory_is_clean_and_no_directory_is_an_error(tmp_path):

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from trimtab.audit.facts.collect import collect
@@ -76,7 +75,8 @@ def _run(rules: list[Rule], facts: Facts) -> list[Finding]:
     """Every finding of every rule. What two services of one source have in common is one cause, so one finding."""
     found: dict[tuple[str, frozenset[Location] | str], Finding] = {}
     for rule in rules:
-        for finding in map(partial(_with_origins, facts=facts), rule.check(facts)):
+        for bare in rule.check(facts):
+            finding = _with_evidence(_with_origins(bare, facts), facts)
             found.setdefault((finding.rule, frozenset(finding.locations) or finding.title), finding)
     return list(found.values())
 
@@ -101,6 +101,14 @@ def _with_origins(finding: Finding, facts: Facts) -> Finding:
             if _stands_in(value, one.value):
                 places[Location(place.path, place.line, one.value)] = None
     return finding if len(places) == len(finding.locations) else replace(finding, locations=tuple(places))
+
+
+def _with_evidence(finding: Finding, facts: Facts) -> Finding:
+    """A finding on one service in several files, with the reasons for which they were taken for one service."""
+    if finding.evidence or not finding.service or len({one.path for one in finding.locations}) < 2:
+        return finding
+    named = [service for service in facts.services if service.name == finding.service]
+    return replace(finding, evidence="; ".join(named[0].evidence)) if len(named) == 1 else finding
 
 
 def _stands_in(value: str, shown: str) -> bool:

@@ -57,6 +57,13 @@ def test_text_fits_80_columns_and_has_no_escapes(report):
     assert max(len(line) for line in text.split("\n")) <= 80
 
 
+def test_a_finding_about_one_service_in_several_files_says_by_what_they_were_matched(report):
+    ports = next(one for one in report.findings if one.rule == "port-mismatch")
+    assert "docker-compose.yml" in ports.evidence and "k8s/reconciliation-platform.yaml" in ports.evidence
+    assert f"  matched by: {ports.evidence[:30]}" in render(report, "text")
+    assert ports.evidence in [one.get("evidence") for one in json.loads(render(report, "json"))["findings"]]
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

@@ -54,6 +54,8 @@ def _finding(finding: Finding, *, colour: bool) -> list[str]:
         lines += [f"    {clean(place.path)}:{place.line}" for place in places[:MAX_PLACES]]
         if len(places) > MAX_PLACES:
             lines.append(f"    and {len(places) - MAX_PLACES} more")
+    if finding.evidence:
+        lines += _wrap(f"matched by: {finding.evidence}", "  ", hang="       ")
     return [*lines, *_wrap(f"fix: {finding.remediation}", "  ", hang="       "), ""]
 
 

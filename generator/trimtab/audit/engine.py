@@ -16,6 +16,8 @@ from trimtab.audit.rules import all_rules
 from trimtab.errors import TrimtabError
 from trimtab.repo import Repo, Unread
 
+MAX_CONTINUED = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -59,7 +61,8 @@ def audit_repo(repo: Repo, options: Options = Options(), root: str = "") -> Repo
     limit = CONFIDENCES.index(options.min_confidence)
     shown = [one for one in findings if CONFIDENCES.index(one.confidence) <= limit]
     kept, accepted, warnings = apply_ignores(shown, repo, facts)
-    fresh = [one for one in kept if one.fingerprint not in options.baseline]
+    lines: dict[str, list[str]] = {}
+    fresh = [_within_commands(one, repo, lines) for one in kept if one.fingerprint not in options.baseline]
     accepted += [Accepted(one, "recorded in the baseline") for one in kept if one.fingerprint in options.baseline]
     return Report(tuple(fresh), repo.unread, tuple(accepted), len(repo.files), root, tuple(warnings))
 
@@ -109,6 +112,25 @@ def _with_evidence(finding: Finding, facts: Facts) -> Finding:
         return finding
     named = [service for service in facts.services if service.name == finding.service]
     return replace(finding, evidence="; ".join(named[0].evidence)) if len(named) == 1 else finding
+
+
+def _within_commands(finding: Finding, repo: Repo, lines: dict[str, list[str]]) -> Finding:
+    """A finding with the line of a command of several lines that has the value, in place of the command's first."""
+    for one in finding.locations:
+        if one.path not in lines:
+            lines[one.path] = ((repo.read(one.path) or "") if repo.is_file(one.path) else "").split("\n")
+    places = tuple(dict.fromkeys(_continued(one, lines[one.path]) for one in finding.locations))
+    return finding if places == finding.locations else replace(finding, locations=places)
+
+
+def _continued(one: Location, lines: list[str]) -> Location:
+    value = one.value.rsplit(": ", 1)[-1]
+    for offset, line in enumerate(lines[one.line - 1 : one.line - 1 + MAX_CONTINUED] if value else ()):
+        if value in line:
+            return replace(one, line=one.line + offset)
+        if not line.rstrip().endswith("\\"):
+            break
+    return one
 
 
 def _stands_in(value: str, shown: str) -> bool:

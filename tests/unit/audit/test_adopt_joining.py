@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 
 from tests.unit.audit.test_adopt import EXPRESS, SERVER, adopt, api, propose
@@ -126,21 +127,26 @@ def test_a_job_on_the_image_of_a_service_is_its_helper() -> None:
     assert "migrations: api-migrate: migrated so far, by nothing that Trimtab can run" in proposal.text
 
 
-def test_an_image_of_another_language_than_the_folders_manifest_is_not_of_its_source() -> None:
+@pytest.mark.parametrize(
+    ("copied", "why"),
+    [
+        ("server/model", "its image starts from python:3.13 (Dockerfile.model:1)"),
+        ("server", "Dockerfile.model:1 builds it on python"),
+    ],
+)
+def test_an_image_of_another_language_than_the_folders_manifest_is_not_of_its_source(copied: str, why: str) -> None:
     files = {
         "server/go.mod": "module example.org/server\n\ngo 1.25\n\nrequire github.com/go-chi/chi/v5 v5.1.0\n",
         "server/main.go": 'package main\n\nfunc main() { http.ListenAndServe(":8080", nil) }\n',
         "server/model/train.py": "print(1)\n",
-        "Dockerfile.model": "FROM python:3.13\nCOPY server/model .\nEXPOSE 5000\n",
+        "Dockerfile.model": f"FROM python:3.13\nCOPY {copied} .\nEXPOSE 5000\n",
         "server/Dockerfile": "FROM golang:1.25\nCOPY . .\nRUN go build\nEXPOSE 8080\n",
         "docker-compose.yml": "services:\n  model: { build: { context: ., dockerfile: Dockerfile.model }, ports: ['5000:5000'] }\n"  # noqa: E501
         "  server: { build: server, ports: ['8080:8080'] }\n",
     }
     proposal = propose(files)
     assert list(yaml.safe_load(proposal.text)["services"]) == ["server"]
-    assert any(
-        one.startswith("model (") and "Dockerfile.model:1 builds it on python" in one for one in proposal.left_out
-    )
+    assert any(one.startswith("model (") and why in one for one in proposal.left_out)
 
 
 def test_the_manifest_of_a_workspace_is_no_service() -> None:

@@ -57,6 +57,46 @@ def test_the_image_that_is_pushed_from_a_service_is_the_one_it_runs(workflow, im
     assert len(findings(files, "deployed-image-never-built")) == count
 
 
+REPOSITORY = """\
+on: [push]
+env: { REGISTRY: ghcr.io, NAME: "${{ github.repository }}/api" }
+jobs:
+  image:
+    runs-on: ubuntu-24.04
+    steps:
+      - id: meta
+        uses: docker/metadata-action@v5
+        with:
+          images: ${{ env.REGISTRY }}/${{ env.NAME }}
+      - uses: docker/build-push-action@v6
+        with:
+          push: true
+          tags: ${{ steps.meta.outputs.tags }}
+      - run: kubectl DOES
+"""
+
+
+@pytest.mark.parametrize(
+    ("image", "does", "count"),
+    [
+        ("acme/api:1.0.0", "apply -f k8s", 1),  # Docker Hub's
+        ("ghcr.io/acme/shop/api:1.0.0", "apply -f k8s", 0),
+        ("quay.io/acme/shop/api:1.0.0", "apply -f k8s", 1),
+        ("api:1.0.0", "apply -f k8s", 0),
+        ("acme/api:1.0.0", "set image deployment/api api=ghcr.io/acme/shop/api:1", 0),
+    ],
+)
+def test_an_image_of_another_registry_is_another_image(image, does, count):
+    files = {
+        "package.json": '{"name": "api", "dependencies": {"express": "4"}}',
+        "Dockerfile": "FROM node:26.5.0\n",
+        ".github/workflows/ci.yml": REPOSITORY.replace("DOES", does),
+        "k8s/api.yaml": deployment("api", image),
+    }
+    found = findings(files, "deployed-image-never-built")
+    assert [one.locations[-1].value for one in found] == ["ghcr.io/${{ github.repository }}/api"] * count
+
+
 def test_a_push_of_all_tags_pushes_what_was_built():
     pushes = {
         one.context: one.tags for one in collect(Repo.from_texts({".github/workflows/a.yml": SHELL, **SOURCES})).pushes
@@ -163,6 +203,18 @@ def test_a_framework_that_routes_by_files(route, path, count):
             [("API_TOKEN", None, False)],
         ),
         (
+            "env.ts",
+            "export const env = z.object({\n  API_TOKEN: z.string().min(1),\n  LIMIT_MB: z\n    .coerce.number()\n"
+            "    .default(10),\n  LABEL: z.string().optional(),\n}).parse(process.env);\n",
+            [("API_TOKEN", None, True), ("LIMIT_MB", "10", False), ("LABEL", None, False)],
+        ),
+        ("shape.ts", "export const shape = z.object({\n  LABEL: z.string(),\n});\n", []),
+        (
+            "env.js",
+            "module.exports = cleanEnv(process.env, {\n  API_TOKEN: str(),\n  LABEL: str({ default: 'shop' }),\n});\n",
+            [("API_TOKEN", None, True), ("LABEL", "shop", False)],
+        ),
+        (
             "a.py",
             'def need(name):\n    return os.environ[name]\n\nTOKEN = need("API_TOKEN")\n',
             [("API_TOKEN", None, False)],
@@ -189,3 +241,62 @@ def test_hosts_that_every_environment_replaces_are_no_placeholders():
     assert "placeholder" not in str(found.locations)  # only that nothing here issues the certificate
     (found,) = findings({**files, "chart/values-prod.yaml": "host: your-domain.com\n"}, "tls-placeholder")
     assert ("chart/values-prod.yaml", 1) in {(one.path, one.line) for one in found.locations}
+
+
+DEPLOY = """\
+on: { push: { branches: [main] } }
+jobs:
+  cluster:
+    runs-on: ubuntu-24.04
+    environment: production
+    steps:
+      - uses: azure/setup-kubectl@v4
+      - name: deploy
+        run: kubectl DOES
+      - name: wait
+        run: kubectl rollout status deployment/api --timeout=120s
+"""
+
+
+@pytest.mark.parametrize(
+    ("does", "lenient", "count"),
+    [
+        ("apply -k k8s", "", 0),
+        ("apply -k k8s", "        continue-on-error: true\n", 1),
+        ("apply --dry-run=server -k k8s", "        continue-on-error: true\n", 0),
+    ],
+)
+def test_a_step_whose_failure_is_let_pass_guards_nothing(does, lenient, count):
+    files = {
+        ".github/workflows/cd.yml": DEPLOY.replace("DOES", does) + lenient,
+        "k8s/kustomization.yaml": "resources: []\n",
+    }
+    found = findings(files, "deploy-without-rollout-gate")
+    lines = [[(place.line, place.value) for place in one.locations] for one in found]
+    assert lines == [[(8, "cluster"), (10, "cluster: continue-on-error")]] * count
+
+
+@pytest.mark.parametrize(
+    ("does", "count"),
+    [("kubectl apply -f k8s/api.yaml", 1), ("kubectl diff -f k8s", 0), ("kubectl apply --dry-run=client -f k8s", 0)],
+)
+def test_installing_the_client_or_trying_manifests_deploys_nothing(does, count):
+    workflow = (
+        "on: push\njobs:\n  manifests:\n    runs-on: ubuntu-24.04\n    steps:\n"
+        f"      - uses: azure/setup-kubectl@v4\n      - run: {does}\n"
+    )
+    files = {
+        ".github/workflows/ci.yml": workflow,
+        "migrations/0001_users.sql": "CREATE INDEX users_mail ON users (mail);\n",
+        "k8s/api.yaml": deployment("api"),
+    }
+    assert len(findings(files, "index-check-missing-after-deploy")) == count
+
+
+def test_standard_input_is_no_file():
+    run = "kubectl create namespace shop --dry-run=client -o yaml | kubectl apply -f -"
+    workflow = f"on: push\njobs:\n  one:\n    runs-on: ubuntu-24.04\n    steps:\n      - run: {run}\n"
+    assert not findings({".github/workflows/ci.yml": workflow}, "referenced-file-missing")
+    gone = workflow.replace("-f -\n", "-f gone.yaml\n")
+    (found,) = findings({".github/workflows/ci.yml": gone}, "referenced-file-missing")
+    assert found.locations[0].value == "gone.yaml"

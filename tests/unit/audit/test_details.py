@@ -1,5 +1,7 @@
 """What a finding holds beyond its rule's own pair of repositories."""
 
+import pytest
+
 from trimtab.audit.engine import Options, audit_repo
 from trimtab.repo import Repo
 
@@ -54,6 +56,52 @@ def test_a_port_mismatch_names_every_file_that_repeats_one_of_the_ports():
         ("k8s/api.yaml", 12, "3001"),
         ("k8s/api.yaml", 13, "3001"),
         ("k8s/api.yaml", 22, "3001"),
+    }
+
+
+SHOP = {
+    "web/package.json": '{"dependencies": {"vite": "6", "react": "19"}}',
+    "web/Dockerfile": "FROM nginx:1.29\nEXPOSE 80\n",
+    "web/Dockerfile.dev": "FROM node:26.5.0\nEXPOSE 5173\nCMD [npm, run, dev]\n",
+    "k8s/web.yaml": KUBERNETES.replace("3001", "80").replace("api", "web"),
+}
+
+
+@pytest.mark.parametrize(
+    ("build", "count"),
+    [
+        ("{ context: ./web, dockerfile: Dockerfile.dev }", 0),
+        ("{ context: ./web, target: dev }", 0),
+        ("{ context: ./web }\n    command: npm run dev -- --host", 0),
+        ("{ context: ./web }", 1),
+    ],
+)
+def test_a_development_server_may_have_a_port_of_its_own(build, count):
+    compose = f"services:\n  web:\n    build: {build}\n    ports: ['5173:5173']\n"
+    findings = audit_repo(Repo.from_texts({**SHOP, "docker-compose.yml": compose})).findings
+    assert [one.rule for one in findings if one.rule in ("port-mismatch", "probe-port-mismatch")][:1] == [
+        "port-mismatch"
+    ] * count
+
+
+def test_a_port_mismatch_names_the_checks_of_images_and_variables_of_any_name():
+    found = places(
+        {
+            "api/package.json": '{"dependencies": {"express": "5"}}',
+            "api/Dockerfile": "FROM node:26.5.0\nENV SHOP_SERVER_PORT=2000\nEXPOSE 2000\n"
+            "HEALTHCHECK CMD curl -f http://localhost:2000/health\n",
+            "docker-compose.yml": "services:\n  api:\n    build: ./api\n    ports: ['80:2000']\n"
+            "    environment:\n      SHOP_SERVER_PORT: 2000\n      CACHE_PORT: 6379\n",
+            "k8s/api.yaml": KUBERNETES,
+        },
+        "port-mismatch",
+    )
+    assert {place for place in found if place[2] == "2000"} == {
+        ("api/Dockerfile", 2, "2000"),
+        ("api/Dockerfile", 3, "2000"),
+        ("api/Dockerfile", 4, "2000"),
+        ("docker-compose.yml", 4, "2000"),
+        ("docker-compose.yml", 6, "2000"),
     }
 
 
@@ -112,6 +160,11 @@ def test_a_host_is_looked_up_where_it_is_used():
     assert {one.path for one in finding.locations} == {"deploy/docker-compose.yml"}
     beside = {"docker-compose.yml": local, "docker-compose.prod.yml": deployed}
     assert reported(beside, "undefined-host") == ()  # `-f` of both: the first names the host
+    asks = "    environment: { DATABASE_HOST: postgres }\n"
+    kept = "  postgres:\n    image: pgvector/pgvector:pg16\n  dump:\n    image: postgres:16.4\n"
+    own = {"docker-compose.yml": local + "  postgres:\n    image: postgres:16.4\n"}
+    own["deploy/docker-compose.yml"] = f"services:\n  api:\n    image: acme/api:1.0.0\n{asks}{kept}"
+    assert reported(own, "undefined-host") == ()  # whatever its image is
 
 
 def test_the_keys_that_an_external_secret_brings_are_known():
@@ -128,8 +181,9 @@ spec:
   data: [{ secretKey: KEY, remoteRef: { key: acme/api } }]
 """
     rule = "undefined-kubernetes-reference"
-    (finding,) = reported({"k8s/api.yaml": wanted, "k8s/secret.yaml": secret.replace("KEY", "TOKEN")}, rule)
-    assert [one.value for one in finding.locations] == ["token"]
+    for key, shown in (("TOKEN", "TOKEN"), ("OTHER", "Secret api")):
+        (finding,) = reported({"k8s/api.yaml": wanted, "k8s/secret.yaml": secret.replace("KEY", key)}, rule)
+        assert [one.value for one in finding.locations] == ["token", shown]
     assert reported({"k8s/api.yaml": wanted, "k8s/secret.yaml": secret.replace("KEY", "token")}, rule) == ()
     whole = secret.replace("KEY", "TOKEN") + "  dataFrom: [{ extract: { key: acme/all } }]\n"
     assert reported({"k8s/api.yaml": wanted, "k8s/secret.yaml": whole}, rule) == ()
@@ -304,7 +358,7 @@ def test_a_name_that_nothing_reads_and_its_near_name_that_the_source_reads():
     assert [(one.path, one.line, one.value) for one in finding.locations] == [
         ("docker-compose.prod.yml", 5, "S3_BUCKET"),
         ("docker-compose.yml", 5, "CLOUD_S3_BUCKET"),
-        ("api/store.js", 1, "CLOUD_S3_BUCKET"),
+        ("api/store.js", 1, "reads CLOUD_S3_BUCKET"),
     ]
 
 
@@ -397,3 +451,251 @@ def test_the_database_behind_an_extension_has_a_version():
         assert len(reported({"docker-compose.yml": compose.format(image)}, "datastore-version-drift")) == 1, image
     for image in ("pgvector/pgvector:0.8.0-pg15", "timescale/timescaledb:2.17.2"):
         assert reported({"docker-compose.yml": compose.format(image)}, "datastore-version-drift") == (), image
+
+
+IMAGES = """\
+on: { push: { branches: [main]TAGS } }
+jobs:
+  image:
+    runs-on: ubuntu-24.04
+    steps:
+      - run: |
+          docker build -t acme/api:$GITHUB_SHA -t acme/api:latest .
+          docker push acme/api:$GITHUB_SHA
+          docker push acme/api:WHAT
+"""
+
+
+@pytest.mark.parametrize(
+    ("tags", "what", "release", "expected"),
+    [
+        ("", "latest", "", [(8, "$GITHUB_SHA"), (9, "latest")]),
+        ("", "$GITHUB_REF_NAME", "", [(8, "$GITHUB_SHA")]),  # the name of a branch
+        (", tags: ['v*']", "$GITHUB_REF_NAME", "", []),
+        ("", "1.4.0", "", []),
+        ("", "latest", "docker push acme/api:$VERSION", []),  # another file pushes the image's versions
+        ("", "latest", "docker push acme/web:$VERSION", [(8, "$GITHUB_SHA"), (9, "latest")]),
+    ],
+)
+def test_latest_and_branches_are_no_versions(tags, what, release, expected):
+    files = {".github/workflows/ci.yml": IMAGES.replace("TAGS", tags).replace("WHAT", what)}
+    if release:
+        files[".github/workflows/release.yml"] = WORKFLOW.format(release)
+    found = reported(files, "image-tag-commit-only")
+    assert [[(one.line, one.value) for one in each.locations] for each in found] == [expected] * bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("rule", "tag", "count"),
+    [
+        ("type=sha", "${{ github.sha }}", 1),
+        ("type=sha,prefix=,format=long", "${{ github.sha }}", 0),
+        ("type=sha,format=long", "sha-${{ github.sha }}", 0),
+        ("type=raw,value=v${{ github.sha }}", "v$GITHUB_SHA", 0),
+        ("type=sha,prefix=v", "v${GITHUB_SHA::7}", 0),
+        ("type=sha\n            type=raw,value=${{ inputs.tag }}", "${{ github.sha }}", 0),  # perhaps the commit
+    ],
+)
+def test_the_commit_is_pushed_as_it_is_deployed(rule, tag, count):
+    workflow = f"""\
+on: {{ push: {{ branches: [main] }} }}
+jobs:
+  image:
+    runs-on: ubuntu-24.04
+    steps:
+      - id: meta
+        uses: docker/metadata-action@v5
+        with:
+          images: acme/api
+          tags: |
+            {rule}
+      - uses: docker/build-push-action@v6
+        with: {{ push: true, tags: "${{{{ steps.meta.outputs.tags }}}}" }}
+      - run: kubectl set image deployment/api api=acme/api:{tag}
+"""
+    assert len(reported({".github/workflows/ci.yml": workflow}, "deployed-tag-never-pushed")) == count
+
+
+@pytest.mark.parametrize(
+    ("command", "title", "severity"),
+    [
+        (
+            "",
+            "db/migrations is applied by the database's image to an empty volume, and by no command later",
+            "high",
+        ),
+        (
+            "./bin/migrate",
+            "db/migrations is applied by the database's image to an empty volume, and by a command of its own",
+            "high",
+        ),
+        ("sqlx migrate run", "The migrations in db/migrations are applied past their runner", "critical"),
+    ],
+)
+def test_migrations_in_the_start_directory_of_the_database(command, title, severity):
+    files = {
+        "db/migrations/0001_users.sql": "CREATE INDEX users_mail ON users (mail);\n",
+        "docker-compose.yml": "services:\n  db:\n    image: postgres:18\n    volumes:\n"
+        "      - ./db/migrations:/docker-entrypoint-initdb.d\n",
+    }
+    if command:
+        files["Makefile"] = f"migrate:\n\t{command}\n"
+    (found,) = reported(files, "sql-outside-migrations")
+    assert (found.title, found.severity) == (title, severity)
+    assert ("docker-compose.yml", 5) in {(one.path, one.line) for one in found.locations}
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("npm run gone", "medium"),
+        ("if ! npm --prefix web run gone; then exit 1; fi", "medium"),
+        ("CI=1 pnpm -C web run gone", "medium"),
+        ('log "npm run gone failed"', ""),
+        ("echo npm run gone", ""),
+        ("npm run gone || true", ""),
+        ("npm run there", ""),
+        ("yarn run gone", ""),
+    ],
+)
+def test_what_scripts_call_and_what_they_say(line, found):
+    files = {"run.sh": f"#!/bin/sh\n{line}\n", "e2e/package.json": '{"scripts": {"there": "x"}}'}
+    assert [one.severity for one in reported(files, "undefined-package-script")] == [found] * bool(found)
+    spoilt = {**files, "web/package.json": '{"scripts": {'}
+    assert not reported(spoilt, "undefined-package-script")
+
+
+@pytest.mark.parametrize(
+    ("image", "count"),
+    [
+        ("redis:alpine", 1),
+        ("docker.io/library/nginx:stable-alpine", 1),
+        ("nginx:1.29-alpine", 0),
+        ("debian:trixie-slim", 0),
+        ("acme/api:homelab", 0),
+        ("redis:${REDIS}-alpine", 0),
+    ],
+)
+def test_a_flavour_is_no_version(image, count):
+    compose = f"services:\n  one:\n    image: {image}\n"
+    assert len(reported({"docker-compose.yml": compose}, "floating-image-tag")) == count
+
+
+def test_manifests_speak_for_the_whole_repository_whatever_their_folder_is_called():
+    found = places(
+        {
+            "docker-compose.yml": "services:\n  db:\n    image: postgres:18.1\n",
+            "shop-k8s-files/db.yaml": KUBERNETES.replace("acme/api:1.0.0", "postgres:18.0"),
+            "tools/docker-compose.check.yml": "services:\n  db:\n    image: postgres:9.6\n",
+        },
+        "datastore-version-drift",
+    )
+    assert found == {
+        ("docker-compose.yml", 3, "postgres 18.1"),
+        ("shop-k8s-files/db.yaml", 11, "postgres 18.0"),
+        ("tools/docker-compose.check.yml", 3, "postgres 9.6"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("push", "migrate", "severity"),
+    [
+        ("scripts/deploy.sh", "prisma migrate deploy", "high"),
+        (".github/workflows/ci.yml", "prisma migrate deploy", "medium"),
+        ("Makefile", "prisma migrate deploy", ""),  # by hand
+        ("scripts/deploy.sh", "prisma migrate dev", ""),  # there is no migration yet
+    ],
+)
+def test_a_schema_is_pushed_past_its_migrations(push, migrate, severity):
+    call = "npx prisma db push --skip-generate"
+    texts = {
+        "scripts/deploy.sh": f"#!/bin/sh\n{call}\n",
+        ".github/workflows/ci.yml": WORKFLOW.format(call),
+        "Makefile": f"push:\n\t{call}\n",
+    }
+    files = {push: texts[push], "package.json": f'{{"scripts": {{"migrate": "{migrate}"}}}}'}
+    found = reported(files, "mixed-migration-paths")
+    assert [one.severity for one in found] == [severity] * bool(severity)
+
+
+def test_a_command_of_several_lines_is_at_the_line_of_what_it_runs():
+    script = "#!/bin/sh\ndocker compose run \\\n  --rm \\\n  api npx prisma migrate deploy\n"
+    files = {"scripts/deploy.sh": script, ".github/workflows/ci.yml": WORKFLOW.format("npm test")}
+    (found,) = reported(files, "migration-status-unreported")
+    assert [(one.line, one.value) for one in found.locations] == [(4, "prisma migrate deploy")]
+
+
+RELEASE = """\
+on: { push: { tags: ['v*'] } }
+jobs:
+  release:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: softprops/action-gh-release@v2
+        with:
+          files: WHAT
+"""
+
+
+@pytest.mark.parametrize(("more", "count"), [("", 0), ("\n          generate_release_notes: true", 1)])
+def test_two_workflows_that_write_one_release(more, count):
+    files = {
+        ".github/workflows/linux.yml": RELEASE.replace("WHAT", f"linux.zip{more}"),
+        ".github/workflows/mac.yml": RELEASE.replace("WHAT", f"mac.zip{more}"),
+    }
+    assert len(reported(files, "overlapping-workflows")) == count  # to add files to it is by design
+
+
+@pytest.mark.parametrize(
+    ("build", "count"),
+    [
+        ("docker build -t acme/web web", 1),
+        ("docker build --build-arg VITE_API_URL=https://api.acme.io -t acme/web web", 0),
+        ("docker build --build-arg VITE_API_URL -t acme/web web", 0),
+        ("docker build $ARGUMENTS --build-arg $MORE -t acme/web web", 0),  # nobody can tell
+    ],
+)
+def test_the_build_arguments_of_a_command(build, count):
+    files = {
+        "web/Dockerfile": "FROM node:26.5.0\nARG VITE_API_URL\n",
+        ".github/workflows/ci.yml": WORKFLOW.format(f"{build} && docker push acme/web"),
+    }
+    assert len(reported(files, "build-argument-missing")) == count
+
+
+def test_the_name_of_a_pods_variable_is_at_the_line_of_its_name():
+    manifest = KUBERNETES.replace(
+        "          ports:",
+        "          env:\n            - name: VITE_API_URL\n              value: /api\n          ports:",
+    )
+    files = {
+        "package.json": '{"name": "api", "dependencies": {"vite": "6"}}',
+        "Dockerfile": "FROM node:20.1.0\nCOPY . .\nRUN npm run build\nEXPOSE 8080\n",
+        "src/main.ts": "export const url = import.meta.env.VITE_API_URL\n",
+        "k8s/api.yaml": manifest,
+        "docker-compose.yml": "services:\n  api:\n    build: .\n    image: acme/api:1.0.0\n",
+    }
+    (found,) = reported(files, "public-variable-set-at-runtime")
+    (place,) = found.locations
+    assert manifest.split("\n")[place.line - 1].strip() == f"- name: {place.value}"
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        ('for f in ../db/*.sql; do\n  psql -h db -f "$f"\ndone\n', ["db/a.sql"]),
+        ('for f in "$ROOT"/db/*.sql; do\n  psql < ${f}\ndone\n', ["db/a.sql"]),
+        ('for f in dumps/*.sql; do\n  psql -f "$f"\ndone\n', []),
+        ('for f in db/*.sql; do\n  wc -l < "$f"\ndone\n', []),
+        ('psql -h db -f "$(dirname "$0")/a.sql"\n', ["db/a.sql"]),
+    ],
+)
+def test_a_client_given_files_by_a_loop_or_a_computed_folder(script, found):
+    files = {
+        "db/run.sh": script,
+        "db/a.sql": "CREATE TABLE a (b text);\n",
+        "migrations/0001_users.up.sql": "CREATE TABLE users (email text);\n",
+        "migrations/0001_users.down.sql": "DROP TABLE users;\n",
+    }
+    outside = [place for one in reported(files, "sql-outside-migrations") for place in one.locations]
+    assert [one.path for one in outside if one.path.endswith(".sql")] == found

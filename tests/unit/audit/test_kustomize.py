@@ -47,6 +47,8 @@ def test_an_overlay_in_order_gives_nothing_of_weight():
          "undefined-host", 6),
         ("replicas: [{ name: backend, count: 2 }]\n", "kustomize-target-missing", 3),
         ("patches: [{ path: size.yaml, target: { kind: Deployment, name: back } }]\n", "kustomize-target-missing", 3),
+        ("secretGenerator:\n  - name: keys\n    behavior: merge\n    literals: [A=b]\n", "kustomize-target-missing", 4),
+        ("generators: [labels.yaml]\n", "referenced-file-missing", 3),
     ],
 )  # fmt: skip
 def test_drift_in_an_overlay_names_its_line(overlay, rule, line):
@@ -110,3 +112,181 @@ def test_a_component_is_for_what_others_apply():
     assert findings(files, "kustomize-target-missing") == ()
     files["k8s/parts/kustomization.yaml"] = files["k8s/parts/kustomization.yaml"].replace("Component", "Kustomization")
     assert len(findings(files, "kustomize-target-missing")) == 1
+
+
+def test_an_image_that_overlays_name_without_its_registry_is_one_finding():
+    files = {**BASE, "k8s/stage/kustomization.yaml": "resources: [../base]\nimages: [{ name: api, newTag: '2' }]\n"}
+    files[LIVE] = "resources: [../base]\ngenerators: []\nimages:\n  - name: api\n    newTag: 1.2.0\n"
+    (found,) = findings(files, "kustomize-target-missing")
+    assert {(one.path, one.line, one.value) for one in found.locations} == {
+        ("k8s/stage/kustomization.yaml", 2, "api"),
+        (LIVE, 4, "api"),
+        ("k8s/base/api.yaml", 11, "acme/api"),
+    }
+
+
+PATCH = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: {name} }}
+spec:
+  template:
+    spec:
+      containers:
+        - name: {name}
+          readinessProbe: {{ httpGet: {{ path: /health, port: {port} }} }}
+"""
+PROBED = deployment().replace("containerPort: 8080", "containerPort: 8080, name: http }, { containerPort: 9000")
+
+
+@pytest.mark.parametrize(("port", "count"), [("http", 0), (8080, 0), (9000, 1), (3000, 1)])
+def test_a_patch_lets_a_probe_ask_the_port_of_the_base(port, count):
+    files = {
+        **BASE,
+        "k8s/base/api.yaml": PROBED + "          readinessProbe: { httpGet: { path: /health, port: http } }\n",
+        "k8s/live/patch.yaml": PATCH.format(name="api", port=port),
+    }
+    found = findings(files, "probe-port-mismatch")
+    assert [("k8s/live/patch.yaml", 9) in {(one.path, one.line) for one in each.locations} for each in found] == [
+        True
+    ] * count
+
+
+def test_a_patch_of_what_is_published_is_no_service_of_the_exporter_beside_it():
+    beside = "        - { name: exporter, image: 'acme/search-exporter:1', ports: [{ containerPort: 9114 }] }\n"
+    files = {
+        **BASE,
+        "k8s/base/search.yaml": deployment("search", "elasticsearch:8.11.0", 9200) + beside,
+        "k8s/live/patch.yaml": PATCH.format(name="search", port=9200),
+    }
+    assert findings(files, "probe-port-mismatch") == ()
+
+
+def test_the_service_of_an_overlay_sends_to_ports_of_the_base():
+    files = {**BASE, "k8s/live/service-patch.yaml": service(8080).replace("  selector: { app: api }\n", "")}
+    assert findings(files, "service-target-port-mismatch") == ()
+    files["k8s/live/service-patch.yaml"] = files["k8s/live/service-patch.yaml"].replace("8080", "9090")
+    (found,) = findings(files, "service-target-port-mismatch")
+    assert (found.locations[0].value, found.locations[1].value) == ("9090", "8080")
+
+
+@pytest.mark.parametrize(
+    ("overlay", "line"),
+    [
+        (
+            "patches:\n  - target: { kind: Deployment }\n    patch: |-\n"
+            "      - { op: add, path: /spec/replicas, value: 5 }\n",
+            6,
+        ),
+        ("replicas: [{ name: api, count: 5 }]\n", 3),
+    ],
+)
+def test_every_environment_that_sets_replicas_beside_an_autoscaler_is_named(overlay, line):
+    scaler = (
+        "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: { name: api }\nspec:\n"
+        "  scaleTargetRef: { kind: Deployment, name: api }\n"
+    )
+    path = "k8s/base/api.yaml"
+    base = {**BASE, path: BASE[path].replace("spec:", "spec:\n  replicas: 3", 1) + scaler}
+    (found,) = findings({**base, LIVE: BASE[LIVE] + overlay}, "replicas-beside-autoscaler")
+    assert {(one.path, one.line, one.value) for one in found.locations} >= {
+        (path, 5, "replicas: 3"),
+        (LIVE, line, "replicas: 5"),
+    }
+    kept = {**base, path: base[path].replace("  replicas: 3\n", "", 1)}
+    gone = "$patch: delete\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: { name: api }\n"
+    separate = overlay + ("" if "patches:" in overlay else "patches:\n") + "  - path: gone.yaml\n"
+    inline = separate.replace("path: gone.yaml", "patch: |-\n      " + gone.replace("\n", "\n      "))
+    assert len(findings({**kept, LIVE: BASE[LIVE] + overlay}, "replicas-beside-autoscaler")) == 1
+    for removed in ({LIVE: BASE[LIVE] + inline}, {LIVE: BASE[LIVE] + separate, "k8s/live/gone.yaml": gone}):
+        assert findings({**kept, **removed}, "replicas-beside-autoscaler") == ()
+
+
+@pytest.mark.parametrize(("folder", "count"), [("production", 1), ("dev", 0)])
+def test_a_moving_tag_of_an_overlay_is_named_with_the_image(folder, count):
+    files = {**BASE, f"k8s/{folder}/kustomization.yaml": "images: [{ name: acme/api, newTag: latest }]\n"}
+    del files[LIVE]
+    (found,) = findings(files, "floating-image-tag")
+    assert sum((one.line, one.value) == (1, "latest") for one in found.locations) == count
+
+
+def test_what_an_overlay_pins_is_pinned_in_the_cluster_only():
+    files = {**BASE, "docker-compose.yml": "services:\n  web:\n    image: acme/api:latest\n"}
+    (found,) = findings(files, "floating-image-tag")
+    assert [(one.path, one.line) for one in found.locations] == [("docker-compose.yml", 3)]
+
+
+PREFIX = "namePrefix: live-\nnamespace: shop\n"
+SCALER = (
+    "kind: HorizontalPodAutoscaler\napiVersion: autoscaling/v2\nmetadata: { name: api }\n"
+    "spec: { scaleTargetRef: { kind: Deployment, name: live-api }, maxReplicas: 3 }\n"
+)
+INGRESS = (
+    "kind: Ingress\napiVersion: networking.k8s.io/v1\nmetadata: { name: api }\nspec:\n  rules:\n    - http:\n"
+    "        paths: [{ path: /, pathType: Prefix, backend: { service: { name: live-api, port: { number: 8080 } } } }]\n"
+)
+
+
+def test_a_prefix_gives_objects_the_names_that_others_use():
+    files = with_live(PREFIX)
+    files[LIVE] = files[LIVE].replace("[../base]", "[../base, hpa.yaml, ingress.yaml]")
+    files |= {"k8s/live/hpa.yaml": SCALER, "k8s/live/ingress.yaml": INGRESS}
+    rules = ("scale-target-missing", "undefined-kubernetes-reference")
+    assert findings(files, *rules) == ()
+    other = {**files, LIVE: files[LIVE].replace("live-", "prod-")}
+    assert sorted(one.rule for one in findings(other, *rules)) == sorted(rules)
+
+
+def test_prefixes_add_up_over_several_kustomizations():
+    files = {**BASE, "k8s/live/kustomization.yaml": "resources: [../shop]\nnamePrefix: live-\n"}
+    files["k8s/shop/kustomization.yaml"] = "resources: [../base, ../auto]\nnamePrefix: shop-\n"
+    files["k8s/auto/kustomization.yaml"] = "resources: [hpa.yaml]\n"
+    files["k8s/auto/hpa.yaml"] = SCALER.replace("live-api", "live-shop-api")
+    assert findings(files, "scale-target-missing") == ()
+
+
+def test_a_host_in_a_variable_keeps_its_name_when_the_service_gets_another():
+    (found,) = findings(with_live(PREFIX), "undefined-host")
+    assert found.title == "Host redis used where kustomizations call that Service live-redis"
+    places = {(one.path, one.line, one.value) for one in found.locations}
+    assert {("k8s/base/api.env", 2, "redis"), (LIVE, 3, "live-redis")} <= places
+    given = "configMapGenerator: [{ name: api, behavior: merge, literals: [REDIS_HOST=live-redis] }]\n"
+    assert findings(with_live(PREFIX + given), "undefined-host") == ()
+
+
+@pytest.mark.parametrize(("name", "count"), [("api", 1), ("live-api", 0), ("gateway", 0)])
+def test_commands_name_workloads_as_their_namespace_calls_them(name, count):
+    files = with_live(PREFIX)
+    files["deploy.sh"] = f"kubectl apply -k k8s/live\nkubectl rollout status deployment/{name} -n shop\n"
+    found = findings(files, "undefined-kubernetes-reference")
+    assert len(found) == count
+    for one in found:
+        assert one.title == "Deployment api is not defined, and a command asks for it; live-api is"
+        assert [(place.path, place.line) for place in one.locations] == [("deploy.sh", 2), (LIVE, 3)]
+
+
+@pytest.mark.parametrize(("key", "count"), [("db-url", 1), ("DB_URL", 0)])
+def test_keys_of_a_secret_are_those_of_the_example_of_its_file(key, count):
+    files = with_live("secretGenerator: [{ name: keys, env: keys.env }]\n")
+    files["k8s/live/keys.env.example"] = "DB_URL=postgresql://user:password@db:5432/shop\n"
+    reference = "env: [{ name: DB, valueFrom: { secretKeyRef: { name: keys, key: KEY } } }]"
+    files["k8s/base/api.yaml"] = files["k8s/base/api.yaml"].replace(
+        "          envFrom", f"          {reference.replace('KEY', key)}\n          envFrom", 1
+    )
+    found = findings(files, "undefined-kubernetes-reference", "undefined-host")
+    assert len(found) == count
+    for one in found:
+        assert [(place.path, place.value) for place in one.locations] == [
+            ("k8s/base/api.yaml", key),
+            ("k8s/live/keys.env.example", "DB_URL"),
+        ]
+
+
+def test_a_policy_far_from_all_workloads_may_be_for_pods_from_elsewhere():
+    policy = (
+        "kind: NetworkPolicy\napiVersion: networking.k8s.io/v1\nmetadata: { name: tenants }\n"
+        "spec: { podSelector: { matchLabels: { app: tenant } } }\n"
+    )
+    (near,) = findings({**BASE, "k8s/tenants/policy.yaml": policy}, "selector-matches-nothing")
+    (far,) = findings({**BASE, "tenants/policy.yaml": policy}, "selector-matches-nothing")
+    assert [(one.severity, one.confidence) for one in (near, far)] == [("medium", "high"), ("medium", "low")]

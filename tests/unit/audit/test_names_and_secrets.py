@@ -53,7 +53,7 @@ def reading(reads, declared="", script=""):
          "shop reads GOOGLE_CLIENT_KEY, but files set OAUTH_GOOGLE_CLIENT_KEY"),
         (["JWT_SIGNING_KEY"], "SIGNING_KEY", "shop reads JWT_SIGNING_KEY, but files set SIGNING_KEY"),
         (["DB_URI", "DATABASE_URL"], "DATABASE_URL",
-         "shop reads DB_URI in one place and DATABASE_URL in another, and files set DATABASE_URL"),
+         "shop reads DB_URI, which no file declares, beside DATABASE_URL, which files set"),
     ],
 )  # fmt: skip
 def test_a_variable_is_set_under_a_near_name(reads, declared, title):

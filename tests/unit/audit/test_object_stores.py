@@ -39,7 +39,7 @@ def test_the_names_of_one_value(one, other, names):
 
 def test_the_source_that_reads_one_of_the_names_is_told():
     (found,) = shop(["MINIO_ENDPOINT"], ["S3_ENDPOINT"], "\nopen(process.env.S3_ENDPOINT);\n")
-    assert ("shop/main.js", 2, "S3_ENDPOINT") in {(one.path, one.line, one.value) for one in found.locations}
+    assert ("shop/main.js", 2, "reads S3_ENDPOINT") in {(one.path, one.line, one.value) for one in found.locations}
 
 
 def test_source_that_takes_either_name_is_content():

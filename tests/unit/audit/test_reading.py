@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from trimtab.audit.engine import audit, audit_repo
+from trimtab.audit.facts import source
 from trimtab.audit.facts.collect import collect
+from trimtab.audit.facts.query import is_called
 from trimtab.errors import TrimtabError
 from trimtab.gitindex import parse_index
 from trimtab.repo import MAX_FILE_BYTES, Repo
@@ -178,3 +180,31 @@ def test_a_secret_in_a_file_that_git_leaves_out_is_no_finding(tmp_path: Path) ->
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
     places = [x.place.path for x in collect(Repo.from_disk(tmp_path)).secrets]
     assert places == ["env.production"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "names"),
+    [
+        ("a.ts", "/*\n const a = process.env.OLD_NAME;\n*/\nconst b = process.env.NEW_NAME;\n", ["NEW_NAME"]),
+        ("a.ts", "const b = process.env.NEW_NAME; // process.env.OLD_NAME\n", ["NEW_NAME"]),
+        ("a.ts", "const u = 'http://x'; const b = process.env.NEW_NAME;\n", ["NEW_NAME"]),
+        ("a.py", "import os\n# os.environ['OLD_NAME']\nb = os.environ['NEW_NAME']\n", ["NEW_NAME"]),
+        ("a.js", "const { A_NAME, B_NAME = 1 } = process.env;\n", ["A_NAME", "B_NAME"]),
+        ("a.js", "const a = process.env.A_NAME || process.env['B_NAME'];\n", ["A_NAME", "B_NAME"]),
+    ],
+)
+def test_variables_are_read_from_code_and_not_from_comments(path, text, names):
+    facts = collect(Repo.from_texts({path: text}))
+    assert sorted(read.name for read in facts.reads) == names
+
+
+def test_a_text_whose_finds_stand_far_from_comments_is_not_parsed(monkeypatch):
+    monkeypatch.setattr(source, "without_comments", lambda *_: pytest.fail("parsed"))
+    text = "// a comment\n\n\n\nconst b = process.env.NEW_NAME;\n"
+    assert [read.line for read in (one.place for one in collect(Repo.from_texts({"a.ts": text})).reads)] == [5]
+
+
+def test_a_script_is_called_where_its_name_stands_whole():
+    files = {"scripts/a.sh": "true\n", "scripts/b.sh": "bash ./scripts/a.sh;\n", "scripts/c.sh": "bash data.sh\n"}
+    facts = collect(Repo.from_texts(files))
+    assert [is_called(f"scripts/{name}.sh", facts) for name in "abc"] == [True, False, False]

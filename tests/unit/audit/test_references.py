@@ -1,5 +1,7 @@
 """What files refer to in other files, and where that is not there."""
 
+import pytest
+
 from trimtab.audit.engine import Options, audit_repo
 from trimtab.repo import Repo
 
@@ -21,10 +23,13 @@ def test_the_folder_that_a_command_is_in_is_followed_from_line_to_line():
     workflow = f"{JOB}      - run: |\n          cd api\n          pip install -r requirements.txt\n"
     files = {".github/workflows/ci.yml": workflow, "api/requirements.txt": "flask\n"}
     assert missing(files) == {}
-    assert missing({".github/workflows/ci.yml": workflow}) == {
+    assert missing({".github/workflows/ci.yml": workflow, "api/main.py": ""}) == {
         "The requirements file api/requirements.txt is referred to and not in the repository": [
             (".github/workflows/ci.yml", 8)
         ]
+    }
+    assert missing({".github/workflows/ci.yml": workflow}) == {  # the one cause of both
+        "The working directory api is referred to and not in the repository": [(".github/workflows/ci.yml", 7)]
     }
 
 
@@ -76,10 +81,15 @@ def test_a_script_that_a_package_does_not_have():
         "      - run: cd web && npm run lint\n      - run: npm run build --prefix web\n"
         "      - run: npm run absent --if-present\n      - run: npm run maybe || true\n",
     }
-    assert missing(files) == {
-        "Workflows run scripts that package.json does not have: e2e": [(".github/workflows/ci.yml", 6)],
-        "Workflows run scripts that web/package.json does not have: lint": [(".github/workflows/ci.yml", 7)],
-    }
+    path = ".github/workflows/ci.yml"
+    found = reported(files, "undefined-package-script")
+    assert [(one.title, [place.line for place in one.locations if place.path == path]) for one in found] == [
+        ("package.json has no script e2e, which .github/workflows/ci.yml runs", [6]),
+        ("web/package.json has no script lint, which .github/workflows/ci.yml runs", [7]),
+    ]
+    files["package.json"] = '{"scripts": {"build": "tsc", "e2e": "playwright test"}}'
+    found = reported(files, "undefined-package-script")
+    assert found[0].title == "package.json has no script test, which .github/workflows/ci.yml runs"
 
 
 def test_a_compose_file_that_is_started_alone_must_define_what_it_depends_on():
@@ -131,10 +141,30 @@ def test_a_dockerfile_that_nothing_builds_beside_the_one_that_is_built():
         "docker-compose.yml": "services:\n  web: { build: { context: ., dockerfile: docker/Dockerfile.web } }\n",
     }
     (finding,) = reported(files, "dockerfile-for-another-framework")
-    assert finding.title == "web/Dockerfile is built by nothing; web is built from docker/Dockerfile.web"
+    assert finding.title == "web/Dockerfile is built by nothing, while docker/Dockerfile.web is"
     assert finding.severity == "low"
     files["build.sh"] = "docker build -t acme/web ./web\n"
     assert reported(files, "dockerfile-for-another-framework") == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "idle"),
+    [
+        ("run: docker build -t acme/mail:${{ github.sha }} -f docker/Dockerfile.mail .", ["docker/Dockerfile"]),
+        ("run: docker build -f docker/Dockerfile .", []),
+        ("run: docker build $HOME_OF_IT", []),  # it may be any
+        ("uses: acme/build@v1\n        with: { dockerfile-path: ./docker/Dockerfile }", []),
+    ],
+)
+def test_what_may_build_a_dockerfile(step, idle):
+    files = {
+        "docker/Dockerfile": "FROM node:22\n",
+        "docker/Dockerfile.mail": "FROM node:22\n",
+        "docker-compose.yml": "services:\n  mail: { build: { context: ., dockerfile: docker/Dockerfile.mail } }\n",
+        ".github/workflows/ci.yml": f"{JOB}      - {step}\n",
+    }
+    found = reported(files, "dockerfile-for-another-framework")
+    assert [one.locations[0].path for one in found] == idle
 
 
 def test_a_secret_that_nothing_makes_is_said_quietly():

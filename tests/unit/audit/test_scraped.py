@@ -56,6 +56,24 @@ def test_targets_that_labels_send_elsewhere_are_no_hosts():
     assert findings(scraping("mail-exporter:9117", extra=relabel), "undefined-host") == ()
 
 
+def test_one_job_of_labels_says_nothing_of_the_next_one_in_a_config_map():
+    text = scraping("mail-exporter:9117")["ops/prometheus.yml"]
+    relabel = "    relabel_configs:\n      - target_label: __address__\n        replacement: prober:9115\n"
+    text += f"{relabel}  - job_name: disks\n    static_configs: [{{ targets: ['disk:9100'] }}]\n"
+    text += "  - job_name: shops\n    static_configs:\n      - targets: ['shop-exporter:9100']\n"
+    inside = "".join(f"    {line}\n" for line in text.splitlines())
+    files = {
+        "k8s/shop.yaml": service(80, 8080, name="shop"),
+        "k8s/monitor.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: monitor }\ndata:\n"
+        f"  prometheus.yml: |\n{inside}",
+    }
+    (found,) = findings(files, "undefined-host")
+    assert (found.title, found.confidence) == (
+        "k8s/monitor.yaml scrapes hosts that no service or container is called: shop-exporter",
+        "low",
+    )
+
+
 @pytest.mark.parametrize(("port", "count"), [(4369, 0), (15692, 0), (8099, 1)])
 def test_a_service_of_a_published_image_has_its_other_ports(port, count):
     workload = deployment("queue", "rabbitmq:4.1-management", 5672)

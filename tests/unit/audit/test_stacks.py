@@ -135,6 +135,9 @@ def workflow(name, *steps):
         ("go test ./...", "go test -tags e2e ./test/e2e/...", 0),
         ("mvn verify", "mvn verify -pl e2e", 0),
         ("mvn test", "mvn test", 1),
+        ("npm test", "npm run test:unit", 1),
+        ("npm test", "npm run test:e2e", 0),
+        ("npm run test:e2e:ci", "npm run test:e2e", 0),
     ],
 )
 def test_other_tests_are_other_work(one, other, count):
@@ -365,3 +368,48 @@ def test_migration_tools_of_two_languages_may_serve_two_services(services, count
     )
     files = {"docker-compose.yml": compose, "tools/up.sh": "mix ecto.migrate\ndotnet ef database update\n"}
     assert len(alarms(files, "mixed-migration-paths")) == count
+
+
+@pytest.mark.parametrize(("store", "count"), [("clickhouse", 0), ("shop", 1)])
+def test_another_store_has_migrations_of_its_own(store, count):
+    files = {
+        "package.json": '{"name": "shop", "scripts": {"migrate": "prisma migrate deploy"}}',
+        f"{store}/up.sh": 'migrate -source file://migrations -database "$DATABASE_URL" up\n',
+    }
+    assert len(alarms(files, "mixed-migration-paths")) == count
+
+
+IDLE = {
+    "docker-compose.yml": "services:\n  api:\n    build: ./api\n",
+    "api/Dockerfile": "FROM python:3.13.1\nCOPY . .\n",
+    "web/Dockerfile": "# The site.\nFROM node:22.1.0\nCOPY . .\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        ("README", "", [("docker-compose.yml", 3), ("web/Dockerfile", 2)]),
+        ("build.sh", "docker build -t web ./web\n", []),
+        ("build.sh", 'for one in api web; do docker build "./$one"; done\n', []),
+        ("web/fly.toml", "app = 'web'\n", []),
+        (
+            ".github/workflows/ci.yml",
+            workflow("ci", "uses: docker/build-push-action@v6\n        with: { context: web }"),
+            [],
+        ),
+        (
+            ".github/workflows/ci.yml",
+            workflow("ci", "uses: docker/build-push-action@v6\n        with: { context: '${{ inputs.part }}' }"),
+            [],
+        ),
+        ("docker-compose.yml", "services: { api: { image: 'acme/api:1.0' } }\n", []),
+    ],
+)
+def test_a_dockerfile_that_nothing_builds(path, text, found):
+    places = [
+        (place.path, place.line)
+        for one in findings({**IDLE, path: text}, "dockerfile-for-another-framework")
+        for place in one.locations
+    ]
+    assert sorted(places) == found

@@ -31,6 +31,7 @@ from trimtab.audit.facts import (
     source,
     variants,
     workflow,
+    working,
     written,
 )
 from trimtab.audit.facts import model as m
@@ -57,6 +58,7 @@ _YAML = (".yml", ".yaml")
 _MAKEFILES = frozenset({"makefile", "gnumakefile", "justfile", "taskfile"})
 _KUBERNETES_WORDS = re.compile(r"^[ \t]*(?:-[ \t]*)?(?:apiVersion|kind):", re.MULTILINE)
 _COMPOSE_WORDS = re.compile(r"^(services|include):", re.MULTILINE)
+_CAPITALS = re.compile(r"(?<![A-Za-z0-9_])[A-Z][A-Z0-9_]{2,80}")
 
 
 def collect(repo: Repo, progress: Progress | None = None) -> m.Facts:
@@ -94,6 +96,8 @@ class _Gatherer:
         """Read one file if its name says that it can hold facts."""
         base = path.rsplit("/", 1)[-1]
         low = base.lower()
+        if base == "package.json":
+            self.draft.scripts[path] = packages.scripts_of(self.repo.read(path) or "{}")
         if is_auxiliary(path) or low.endswith(".md"):
             return
         try:
@@ -163,6 +167,7 @@ class _Gatherer:
         commands = [m.Command(line, m.Place(path, number), "script", base) for line, number in lines]
         self.draft.extend_commands(commands)
         references.loose_references(self.draft, commands)
+        working.note(self.draft, lines, path, None, "script")
         if re.search(r"(?m)(?:^|[\s;&(])(?:cd|pushd)\s", text):
             return
         for command in commands:  # it starts in the root or in the script's own folder: nobody says which
@@ -177,6 +182,9 @@ class _Gatherer:
             place = m.Place(path, number)
             self.draft.commands.append(m.Command(line, place, "makefile", target))
             references.script_references(self.draft, line, place, directory)
+        working.note(
+            self.draft, [(line, number) for line, number, _ in lines], path, directory, "makefile", onward=False
+        )
 
     def _conf(self, path: str, text: str) -> None:
         if "redis" in path.rsplit("/", 1)[-1].lower() or re.search(
@@ -221,6 +229,9 @@ class _Gatherer:
     def _yaml(self, path: str, text: str) -> None:
         base = path.rsplit("/", 1)[-1].lower()
         chart = self._chart_of(path)
+        self.draft.spelled.update(_CAPITALS.findall(text))
+        if prometheus.holds_targets(text):
+            prometheus.read(self.draft, path, text)
         if gitlab.named_pipeline(path):
             self._documents(path, text, lambda body: gitlab.read(self.draft, path, body))
         elif path.startswith((".github/workflows/", ".gitea/workflows/", ".forgejo/workflows/")):
@@ -231,8 +242,6 @@ class _Gatherer:
             self._documents(path, text, lambda body: self._kustomization(path, body))
         elif base.startswith("application") and not _KUBERNETES_WORDS.search(text):
             self._documents(path, text, lambda body: self._spring_tree(path, body, ""))
-        elif "scrape_configs:" in text and not _KUBERNETES_WORDS.search(text):
-            self._documents(path, text, lambda body: self._prometheus(path, body))
         elif base.startswith("taskfile"):
             self.draft.extend_commands(
                 m.Command(line, m.Place(path, number), "makefile")
@@ -241,12 +250,11 @@ class _Gatherer:
         elif _KUBERNETES_WORDS.search(text):
             self._kubernetes(path, text, group_of(path), chart=False)
 
-    def _prometheus(self, path: str, body: Map) -> None:
-        if prometheus.looks_like_prometheus(body):
-            prometheus.read(self.draft, path, body)
-
     def _chart_of(self, path: str) -> str | None:
+        """The chart whose folder holds a file; workflows and compose files are of no chart, even of one at the root."""
         directory = directory_of(path)
+        if path.startswith(".") or (compose.named_compose(path.rsplit("/", 1)[-1]) and "templates/" not in path):
+            return None
         while True:
             if directory in self.charts:
                 return directory
@@ -277,7 +285,7 @@ class _Gatherer:
         directory = directory_of(path)
         from trimtab.audit.facts.text import join
 
-        for key in ("resources", "bases", "components", "patchesStrategicMerge"):
+        for key in ("resources", "bases", "components", "patchesStrategicMerge", "generators", "transformers"):
             for item, line in body.seq(key).lined():
                 if isinstance(item, str) and "\n" not in item and not re.search(r"://|^git|\?ref=|github\.com", item):
                     self.draft.refer(join(directory, item), "kustomize resource", m.Place(path, line))
@@ -295,6 +303,11 @@ class _Gatherer:
             elif isinstance(value, str):
                 self._spring(full, value, m.Place(path, body.line_of(key)))
 
+    def _written(self, item: m.EnvVar) -> bool:
+        """Whether a variable's value stands in its own line, as a default does."""
+        lines = (self.repo.read(item.place.path) or "").split("\n")
+        return str(item.value) in "".join(lines[item.place.line - 1 : item.place.line])
+
     def finish_yaml(self) -> None:
         """Read the compose files and charts, now that the values beside them are known."""
         dotenv = {item.path: {var.name: var.value or "" for var in item.variables} for item in self.draft.env_files}
@@ -308,7 +321,9 @@ class _Gatherer:
                 if compose.looks_like_compose(body) or (
                     compose.named_compose(path.rsplit("/", 1)[-1]) and "services" in body
                 ):
-                    self.draft.compose.append(compose.ComposeReader(self.draft, path, beside).read(body))
+                    read = compose.ComposeReader(self.draft, path, beside).read(body)
+                    asked = compose.asked(path, self.repo.read(path) or "")
+                    self.draft.compose.append(dataclasses.replace(read, asked=asked))
                 elif kubernetes.looks_like_kubernetes(body):
                     self._kubernetes(path, self.repo.read(path) or "", group_of(path), chart=False)
 
@@ -346,11 +361,13 @@ class _Gatherer:
             dataclasses.replace(item, services=tuple(_with_env_files(one, env_files) for one in item.services))
             for item in draft.compose
         ]
+        kept = {(var.name, var.value) for item in draft.env_files for var in item.variables}
         containers = [one for item in draft.compose for one in item.services]
         containers += [one for item in draft.workloads for one in item.containers]
         for container in containers:
             for item in container.env:
-                if item.value and item.place.path == container.place.path:
+                filled = any((name, item.value) in kept for name in item.refs) and not self._written(item)
+                if item.value and item.place.path == container.place.path and not filled:
                     note_secret(draft, item.name, item.value, item.place, item.environment, fallback=bool(item.refs))
                 for scheme, host, port, _ in urls(item.value or item.outline):
                     draft.upstreams.append(m.Upstream(host, port, item.place, scheme, item.name, container.name))
@@ -361,7 +378,7 @@ class _Gatherer:
             item.name: tuple(getattr(draft, item.name))
             for item in dataclasses.fields(m.Facts)
             if hasattr(draft, item.name)
-            and item.name not in ("sql", "databases", "origins", "assumed", "mentioned", "memo")
+            and item.name not in ("sql", "databases", "origins", "assumed", "mentioned", "spelled", "scripts", "memo")
         }
         facts = m.Facts(
             files=files,
@@ -374,6 +391,8 @@ class _Gatherer:
             origins=draft.origins,
             assumed=draft.assumed,
             mentioned=frozenset(draft.mentioned),
+            spelled=frozenset(draft.spelled),
+            scripts={path: None if names is None else frozenset(names) for path, names in draft.scripts.items()},
             installed=hosts.installed(draft, self.charts),
             **found,
         )
@@ -409,9 +428,6 @@ def _health_routes(key: str, value: str) -> list[str]:
     return []
 
 
-_EXAMPLES = (".example", ".sample", ".template", ".dist")
-
-
 def _with_env_files(container: m.Container, files: dict[str, m.EnvFile]) -> m.Container:
     """A compose service with the variables of its env files; of one that git ignores, those of its example."""
     env = list(container.env)
@@ -426,5 +442,5 @@ def _with_env_files(container: m.Container, files: dict[str, m.EnvFile]) -> m.Co
 
 def _exampled(path: str, files: dict[str, m.EnvFile]) -> tuple[m.EnvVar, ...]:
     """The variables of the example beside an env file; an empty one there is to be filled in."""
-    example = next((files[path + end] for end in _EXAMPLES if path + end in files), None)
+    example = next((files[path + end] for end in helm.EXAMPLES if path + end in files), None)
     return tuple(dataclasses.replace(item, value=item.value or None) for item in example.variables) if example else ()

@@ -45,7 +45,8 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"\bvercel\s+(?:deploy|--prod)|\bnetlify\s+deploy\b|\baws\s+ecs\s+update-service\b|\bgcloud\s+app\s+deploy\b|\bheroku\s+container:release\b|"
             r"\bargocd\s+app\s+sync\b|\bskaffold\s+(?:run|deploy)\b|\bkustomize\s+build\b.{0,300}\|\s*kubectl\s+apply|\bserverless\s+deploy\b|\bcdk\s+deploy\b|"
             r"\brailway\s+up\b|\bfastapi\s+deploy\b|\bwrangler\s+(?:deploy|publish)\b|\beb\s+deploy\b|\bsam\s+deploy\b|\bpulumi\s+up\b|"
-            r"\baz\s+(?:containerapp\s+(?:up|update)|webapp\s+(?:up|deploy))\b|\bansible-playbook\b|\bterraform\s+apply\b|\bcap\s+\w+\s+deploy\b|\bkamal\s+deploy\b",
+            r"\baz\s+(?:containerapp\s+(?:up|update)|webapp\s+(?:up|deploy))\b|\bdoctl\s+apps\s+(?:create-deployment|update)\b|"
+            r"\bansible-playbook\b|\bterraform\s+apply\b|\bcap\s+\w+\s+deploy\b|\bkamal\s+deploy\b",
         ),
     )
 )
@@ -65,8 +66,8 @@ MIGRATIONS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
         ("flask-migrate", "up", r"\bflask\s+db\s+upgrade\b"),
         ("django", "status", r"\bmanage\.py\s+(?:showmigrations|migrate\s+--check|migrate\s+--plan)\b"),
         ("django", "up", r"\bmanage\.py\s+migrate\b|\bdjango-admin\s+migrate\b"),
-        ("prisma", "status", r"\bprisma\s+migrate\s+status\b"),
-        ("prisma", "up", r"\bprisma\s+(?:migrate\s+(?:deploy|dev|reset)|db\s+push)\b"),
+        ("prisma", "status", r"\bprisma(?:/build/index\.js)?\s+migrate\s+status\b"),
+        ("prisma", "up", r"\bprisma(?:/build/index\.js)?\s+(?:migrate\s+(?:deploy|dev|reset)|db\s+push)\b"),
         ("drizzle", "up", r"\bdrizzle-kit\s+(?:migrate|push)\b"),
         ("knex", "status", r"\bknex\s+migrate:(?:status|list)\b"),
         ("knex", "up", r"\bknex\s+migrate:latest\b"),
@@ -212,6 +213,8 @@ def kinds_of(text: str) -> set[str]:
         return set()
     text = _INSTALLS.sub(" ", text[:MAX_COMMAND])
     found = {kind for kind, pattern in KINDS if pattern.search(text)}
+    if "--dry-run" in text:
+        found.discard("deploy")
     if _MIGRATION_WORD.search(text) and any(
         action == "up" and pattern.search(text) for _, action, pattern in MIGRATIONS
     ):
@@ -232,10 +235,21 @@ def migration_of(command: m.Command) -> tuple[str, str] | None:
     return None
 
 
+def migration_words(command: m.Command) -> str:
+    """The words of a migration command that name the tool and what it does, as written where they are few."""
+    text = command.text[:MAX_COMMAND]
+    for tool, action, pattern in MIGRATIONS:
+        match = pattern.search(text)
+        if match:
+            return match[0] if len(match[0]) <= 60 and "://" not in match[0] else f"{tool} {action}"
+    return ""
+
+
 def sql_files(text: str) -> list[str]:
     """The SQL files that a command feeds to a database client."""
     if not SQL_CLIENT.search(text):
         return []
+    text = re.sub(r"\$\([^()]{0,200}\)", ".", text)  # as in "$(dirname "$0")/indexes.sql"
     return [first or second for first, second in SQL_FILE.findall(text)]
 
 

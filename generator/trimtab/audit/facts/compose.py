@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 
 from trimtab.audit.facts import model as m
+from trimtab.audit.facts import working
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.facts.text import (
@@ -30,6 +31,7 @@ _NAME = re.compile(
 
 _INTERPOLATED = re.compile(r"\$\{[^{}]*\}|\$\w+")
 _NAMED = re.compile(r"(?<!\$)\$(?:\{(\w+)(?::?\?[^{}]*)?\}|([A-Za-z_]\w*))")
+_ASKED = re.compile(r"(?<!\$)(?<!:-)\$(?:\{([A-Z][A-Z0-9_]*)(?:\}|:?\?)|([A-Z][A-Z0-9_]*))")
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # what a volume may be called; anything else is a path
 
 
@@ -56,6 +58,15 @@ def command_text(value: Value) -> str:
             item if re.fullmatch(r"[\w@%+=:,./$\{}-]+", item) else shlex.quote(item) for item in value.texts()
         )
     return str(value) if isinstance(value, Scalar) else ""
+
+
+def asked(path: str, text: str) -> tuple[tuple[str, m.Place], ...]:
+    """The variables that a compose file is filled from and that have no default, with their lines."""
+    found = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        plain = "" if line.lstrip().startswith("#") else line.partition(" #")[0]
+        found += [(one[1] or one[2], m.Place(path, number)) for one in _ASKED.finditer(plain)]
+    return tuple(dict.fromkeys(found))
 
 
 class ComposeReader:
@@ -115,7 +126,9 @@ class ComposeReader:
         command = " ".join(filter(None, [command_text(body.get("entrypoint")), command_text(body.get("command"))]))
         if command:
             key = "command" if "command" in body else "entrypoint"
-            self.draft.commands.append(m.Command(default_of(command), self.place(body.line_of(key)), "compose", name))
+            place = self.place(body.line_of(key))
+            self.draft.commands.append(m.Command(default_of(command), place, "compose", name))
+            working.note(self.draft, [(default_of(command), place.line)], self.path, None, "compose")
         networks = body.get("networks")
         return m.Container(
             origin="compose",
@@ -135,6 +148,7 @@ class ComposeReader:
             else None,
             depends_on=tuple(self.named(body.get("depends_on"), body.line_of("depends_on")) + self.links(body)),
             networks=tuple(networks) if isinstance(networks, Map) else tuple(body.seq("networks").texts()),
+            networks_place=self.place(body.line_of("networks")) if networks is not None else None,
             network_mode=str(body.text("network_mode") or ""),
             aliases=tuple(self.aliases(body)),
             mounts=tuple(self.mounts(body)),
@@ -174,7 +188,7 @@ class ComposeReader:
             str(value.text("target") or ""),
             dockerfile is not None,
             args,
-            self.place(value.line_of("context")) if "context" in value else None,
+            self.place(value.line_of("context")) if value.text("context") else None,
         )
 
     def env(self, value: Value) -> list[m.EnvVar]:
@@ -361,6 +375,9 @@ class ComposeReader:
             ports=service.ports or base.ports,
             env=service.env + tuple(item for item in base.env if item.name not in own),
             env_files=service.env_files or base.env_files,
+            networks=service.networks or base.networks,
+            networks_place=service.networks_place or base.networks_place,
+            network_mode=service.network_mode or base.network_mode,
             probes=service.probes or base.probes,
             limits=service.limits or base.limits,
             command=service.command or base.command,

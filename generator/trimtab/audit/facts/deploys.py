@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from trimtab.audit.facts.commands import is_remote_shell
-from trimtab.audit.facts.model import Facts, Job, Place, Workflow
+from trimtab.audit.facts.model import Facts, Job, Place, Step, Workflow
 from trimtab.audit.facts.query import commands_by_path
 
 _GATE = re.compile(
@@ -49,9 +49,12 @@ def _steps(facts: Facts) -> list[SshDeploy]:
                 ):
                     continue
                 later = "\n".join(
-                    other.run + other.options.get("script", "") + other.uses for other in job.steps[index + 1 :]
+                    other.run + other.options.get("script", "") + other.uses
+                    for other in job.steps[index + 1 :]
+                    if not other.lenient
                 )
-                gated = bool(_GATE.search(text) or _GATE.search(later)) or _needed_gate(workflow, job)
+                own = "" if step.lenient else text
+                gated = bool(_GATE.search(own) or _GATE.search(later)) or _needed_gate(workflow, job)
                 how = step.uses.partition("@")[0] or "ssh"
                 found.append(SshDeploy(workflow.path, job.id, step.place, how, bool(_COMPOSE.search(text)), gated))
     return found
@@ -71,15 +74,25 @@ def _scripted(facts: Facts) -> list[SshDeploy]:
 def _needed_gate(workflow: Workflow, job: Job) -> bool:
     """Whether a later job, which needs this one, checks the deploy."""
     for other in workflow.jobs:
-        if any(name == job.id for name, _ in other.needs) and any(
-            _GATE.search(step.run + step.options.get("script", "")) for step in other.steps
-        ):
+        if any(name == job.id for name, _ in other.needs) and any(_gates(step) for step in other.steps):
             return "deploy" not in other.kinds
     return False
 
 
+def _waits(step: Step) -> bool:
+    return bool(_GATE.search(step.run + step.options.get("script", "")))
+
+
+def _gates(step: Step) -> bool:
+    """Whether a step waits for the result, and fails with it."""
+    return _waits(step) and not step.lenient
+
+
 def has_gate(job: Job, workflow: Workflow) -> bool:
-    """Whether a deploy job, or one that needs it, waits for the result."""
-    return any(_GATE.search(step.run + step.options.get("script", "")) for step in job.steps) or _needed_gate(
-        workflow, job
-    )
+    """Whether a deploy job, or one that needs it, waits for the result and fails with it."""
+    return any(_gates(step) for step in job.steps) or _needed_gate(workflow, job)
+
+
+def idle_gates(job: Job) -> list[Step]:
+    """The steps of a job that wait for the result and let the job go on when it is bad."""
+    return [step for step in job.steps if _waits(step) and step.lenient]

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Mapping
 
 from trimtab.audit.facts import model as m
+from trimtab.audit.facts import working
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.frameworks import DOCKERFILE_HINTS, DOCKERFILE_WORDS
 from trimtab.audit.facts.naming import environment_of
@@ -133,6 +134,7 @@ class _Reader:
         self.args: list[m.EnvVar] = []
         self.probes: list[m.Probe] = []
         self.copies: list[tuple[str, m.Place]] = []
+        self.taken: list[tuple[str, m.Place]] = []
         self.command = ""
         self.entrypoint = ""
         self.command_place: m.Place | None = None
@@ -218,6 +220,7 @@ class _Reader:
         self.command = f"{self.entrypoint} {words}".strip()
         self.command_place = place
         self.draft.commands.append(m.Command(words, place, "dockerfile"))
+        working.note(self.draft, [(words, place.line)], self.path, None, "dockerfile")
 
     def _entrypoint(self, value: str, place: m.Place, _end: int) -> None:
         self.entrypoint = exec_form(value)
@@ -227,14 +230,15 @@ class _Reader:
 
     def _run(self, value: str, place: m.Place, _end: int) -> None:
         self.draft.commands.append(m.Command(value[:10_000], place, "dockerfile"))
+        if not re.search(r"\b(?:cd|pushd)\s", value):
+            working.note(self.draft, [(value[:10_000], place.line)], self.path, None, "dockerfile")
 
     def _copy(self, value: str, place: m.Place, _end: int) -> None:
         words = exec_form(value).split()
         options = [word for word in words if word.startswith("--")]
-        if any(word.startswith("--from") for word in options):
-            return
         sources = [word for word in words if not word.startswith("--")][:-1]
-        self.copies.extend((source, place) for source in sources)
+        found = self.taken if any(word.startswith("--from") for word in options) else self.copies
+        found.extend((source, place) for source in sources)
 
     _add = _copy
 
@@ -258,6 +262,7 @@ def read(draft: Draft, path: str, text: str) -> None:
             args=tuple(reader.args),
             probes=tuple(reader.probes),
             copies=tuple(reader.copies),
+            taken=tuple(reader.taken),
             command=reader.command,
             command_place=reader.command_place,
             frameworks=tuple(_frameworks(path, text)),

@@ -36,14 +36,18 @@ class Draft:
     reads: list[m.EnvRead] = field(default_factory=list)
     schema_calls: list[m.SchemaCall] = field(default_factory=list)
     references: list[m.Reference] = field(default_factory=list)
+    calls: list[m.ScriptCall] = field(default_factory=list)
     settings: list[m.Setting] = field(default_factory=list)
     secrets: list[m.SecretValue] = field(default_factory=list)
     kustomizations: list[tuple[str, Map]] = field(default_factory=list)
     kustomize_targets: list[m.KustomizeTarget] = field(default_factory=list)
+    renamed: list[m.Renamed] = field(default_factory=list)
     sql: dict[str, str] = field(default_factory=dict)
     databases: set[str] = field(default_factory=set)
     origins: dict[tuple[str, int], list[tuple[str, m.Place]]] = field(default_factory=dict)
     mentioned: set[str] = field(default_factory=set)
+    spelled: set[str] = field(default_factory=set)
+    scripts: dict[str, set[str] | None] = field(default_factory=dict)
     assumed: dict[str, str] = field(default_factory=dict)
 
     def refer(self, path: str | None, what: str, place: m.Place) -> None:

@@ -76,6 +76,7 @@ class _Pipeline:
                 limits,
                 jobs,
                 env,
+                frozenset(name for job in names for name in self.body.map(job, "variables")),
                 tuple(self.broken),
             )
         )

@@ -22,6 +22,7 @@ _VALUES = re.compile(r"^\(?\s*\$?\.Values\.([\w.-]+)\s*\)?")
 _DEFAULT = re.compile(r"\bdefault\s+(\"[^\"]*\"|'[^']*'|[\w.-]+)")
 _CONTROL = re.compile(r"^(if|else|end|range|with|define|template|block|/\*|\$\w+\s*:?=|fail|break|continue|-)")
 _BLOCK = re.compile(r"\b(n?indent|toYaml|tpl|toJson)\b")
+EXAMPLES = (".example", ".sample", ".template", ".dist")  # how the example of a file that git ignores ends
 LOOP = "tpl-each-"  # how a placeholder begins that stands for another value in each turn of a loop
 _INCLUDE = re.compile(r"^include\s+[\"']([\w.-]+)[\"']")
 
@@ -133,13 +134,20 @@ def generated(body: Map, directory: str, files: Mapping[str, EnvFile]) -> Iterat
                     data[name] = Scalar.at(value.strip("\"'"), line)
                     data.key_lines[name] = line
             written = [*item.seq("envs").texts(), *filter(None, [item.text("env")])]
+            whole = not item.get("files")
             for source in written:
-                file = files.get(f"{directory}/{source}" if directory else str(source))
+                path = f"{directory}/{source}" if directory else str(source)
+                file = files.get(path)
+                example = next((files[path + end] for end in EXAMPLES if path + end in files), None)
+                whole &= file is not None or example is not None
                 for variable in file.variables if file else ():
                     line = Line.of(variable.place.line, variable.place.path)
                     data[variable.name] = Scalar.at(variable.value or "", line)
                     data.key_lines[variable.name] = line
-            whole = not item.get("files") and all(f"{directory}/{one}".strip("/") in files for one in written)
+                for variable in example.variables if example and not file else ():  # its values are no one's
+                    data[variable.name] = None
+                    data.key_lines[variable.name] = Line.of(variable.place.line, variable.place.path)
             made = Map(item.line)
-            made["stringData" if kind == "Secret" else "data"] = data if whole else Map(item.line)
+            known = all(value is not None for value in data.values())
+            made["stringData" if kind == "Secret" and known else "data"] = data if whole else Map(item.line)
             yield kind, str(item.text("name")), made

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from trimtab.audit.facts import model as m
+from trimtab.audit.facts import working
 from trimtab.audit.facts.compose import command_text
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.naming import environment_of
@@ -131,6 +132,7 @@ class KubernetesReader:
                 replicas,
                 tuple(containers),
                 item.patch,
+                str(spec.get("replicas") or "") if replicas else "",
             )
         )
         self.pod_references(item, pod_spec)
@@ -148,6 +150,7 @@ class KubernetesReader:
         at = body.line_of("args" if "args" in body else "command")
         if command:
             self.draft.commands.append(m.Command(command, self.place(at), "kubernetes", item.name))
+            working.note(self.draft, [(command, int(at))], self.place(at).path, None, "kubernetes")
         limits = body.map("resources")
         return m.Container(
             origin="kubernetes",
@@ -282,6 +285,7 @@ class KubernetesReader:
                     self.group,
                     optional,
                     key,
+                    self.place(body.line_of("key")) if key else None,
                 )
             )
 
@@ -402,8 +406,14 @@ class KubernetesReader:
         port = service.map("port").text("number") or service.map("port").text("name") or backend.text("servicePort")
         if name:
             line = service.line_of("name") if service.text("name") else backend.line_of("serviceName")
+            number = service.map("port")
+            at = (
+                number.line_of("number" if "number" in number else "name") if number else backend.line_of("servicePort")
+            )
             self.draft.ingress_routes.append(
-                m.IngressRoute(str(name), str(port or ""), path, self.place(line), self.group)
+                m.IngressRoute(
+                    str(name), str(port or ""), path, self.place(line), self.group, self.place(at) if port else None
+                )
             )
 
     def http_route(self, item: m.KubeObject) -> None:
@@ -419,6 +429,7 @@ class KubernetesReader:
                             path,
                             self.place(ref.line_of("name")),
                             self.group,
+                            self.place(ref.line_of("port")) if ref.text("port") else None,
                         )
                     )
 

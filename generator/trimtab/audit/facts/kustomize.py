@@ -20,6 +20,7 @@ from trimtab.audit.facts.variants import difference, extend
 from trimtab.yamlpos import Document, Map, Scalar, Seq, Value, load_all
 
 _NO_DOCUMENT = Document(None, 0, 0)
+_KEEP_NAMES = frozenset({"Namespace", "CustomResourceDefinition", "APIService"})  # as kustomize does
 _REMOTE = re.compile(r"://|^git@|\?ref=|^github\.com")
 MAX_DEPTH = 20
 
@@ -31,6 +32,7 @@ class _Applied:
     objects: list[m.KubeObject] = field(default_factory=list)
     whole: bool = True
     affixes: set[str] = field(default_factory=set)
+    called: list[str] = field(default_factory=list)  # what each of the objects is called in the end
 
 
 class Kustomizations:
@@ -83,14 +85,32 @@ class Kustomizations:
         """The objects of a kustomization's resources, with what the kustomizations below make of them."""
         path, body = self.bodies[directory]
         found = _Applied(affixes={str(body.text(key)) for key in ("namePrefix", "nameSuffix") if body.text(key)})
-        found.whole = not any(key in body for key in ("helmCharts", "generators", "helmChartInflationGenerator"))
+        found.whole = not any(body.get(key) for key in ("helmCharts", "generators", "helmChartInflationGenerator"))
         for key in ("resources", "bases", "components"):
             for written in body.seq(key).texts():
                 self._resource(directory, str(written), found, depth)
+        prefix, suffix = str(body.text("namePrefix") or ""), str(body.text("nameSuffix") or "")
+        made = [one for one in self._generated(directory) if not _same_object(one, found.objects)]
+        found.objects += made
+        found.called = [
+            name if item.kind in _KEEP_NAMES else f"{prefix}{name}{suffix}"
+            for item, name in zip(found.objects, [*found.called, *(one.name for one in made)], strict=True)
+        ]
         if depth:
             found.objects = [self._changed(path, body, item, found) for item in found.objects]
-            found.objects += [one for one in self._generated(directory) if not _same_object(one, found.objects)]
+        else:
+            self._note_names(path, body, found)
+            del found.objects[len(found.objects) - len(made) :]
         return found
+
+    def _note_names(self, path: str, body: Map, found: _Applied) -> None:
+        """Note the names that objects have where the kustomization is applied, if others than their manifests write."""
+        key = "nameSuffix" if body.text("nameSuffix") and not body.text("namePrefix") else "namePrefix"
+        by = m.Place(path, body.line_of(key))
+        for item, name in zip(found.objects, found.called, strict=True):
+            if name != item.name:
+                namespace = str(body.text("namespace") or item.namespace)
+                self.draft.renamed.append(m.Renamed(item.kind, name, item.name, item.place, by, namespace))
 
     def _resource(self, directory: str, written: str, found: _Applied, depth: int) -> None:
         path = None if _REMOTE.search(written) else join(directory, written)
@@ -99,8 +119,11 @@ class Kustomizations:
             found.objects += below.objects
             found.whole &= below.whole
             found.affixes |= below.affixes
+            found.called += below.called
         elif path is not None and path in self.by_path:
-            found.objects += [item for item in self.by_path[path] if not item.patch or item.kind == "Service"]
+            own = [item for item in self.by_path[path] if not item.patch or item.kind == "Service"]
+            found.objects += own
+            found.called += [item.name for item in own]
         else:
             found.whole = False
 
@@ -120,21 +143,24 @@ class Kustomizations:
                     changed = changed if changed is not None else copied(item.body)
                     applied(changed, operation)
         for entry in body.maps("images"):
-            renamed = entry.text("newName")
-            if renamed and _has_image(item.body, str(entry.text("name"))):
+            if entry.text("newName") and _has_image(item.body, str(entry.text("name"))):
                 changed = changed if changed is not None else copied(item.body)
-                tag = f":{entry.text('newTag')}" if entry.text("newTag") else ""
-                _rename(changed, str(entry.text("name")), f"{renamed}{tag}", Line.of(entry.line_of("newName"), path))
-        for one in self._generated(directory_of(path)):
-            if (one.kind, one.name) == (item.kind, item.name) and one.body is not item.body:
-                changed = changed if changed is not None else copied(item.body)
-                for key in ("data", "stringData"):
-                    _lay(changed, key, one.body.map(key), path)
+                _renamed(changed, entry, path)
+        for key, data in self._laid(path, body, item, found.affixes):
+            changed = changed if changed is not None else copied(item.body)
+            _lay(changed, key, data, path)
         if changed is None:
             return item
         return m.KubeObject(
             item.kind, item.name, item.namespace, item.place, item.environment, item.labels, changed, item.group
         )
+
+    def _laid(self, path: str, body: Map, item: m.KubeObject, affixes: set[str]) -> Iterator[tuple[str, Map]]:
+        """What `replicas` and generators lay upon the parts of an object."""
+        yield from (("spec", count) for count in _counts(body, item, affixes))
+        for one in self._generated(directory_of(path)):
+            if (one.kind, one.name) == (item.kind, item.name) and one.body is not item.body:
+                yield from ((key, one.body.map(key)) for key in ("data", "stringData"))
 
     def _targets(self, path: str, body: Map, found: _Applied) -> None:
         """Note what the kustomization means to change and whether it applies that."""
@@ -157,6 +183,7 @@ class Kustomizations:
                 hit = any(_named(name, item.name, found.affixes) for item in workloads)
                 near = [(item.place, f"{item.kind} {item.name}") for item in workloads]
                 self._target("replicas", name, m.Place(path, entry.line_of("name")), near, found=hit)
+        self._merged(path, body, found)
         patchable = [*found.objects, *self._generated(directory_of(path))]
         for target, _, where, line in _patches(self.draft, path, body):
             kind, name = str(target.text("kind") or ""), str(target.text("name") or "")
@@ -168,8 +195,19 @@ class Kustomizations:
                 place = m.Place(getattr(at, "path", where), int(at or line))
                 self._target("patches", told, place, near, found=hit)
 
+    def _merged(self, path: str, body: Map, found: _Applied) -> None:
+        """Note the ConfigMaps and Secrets that generators are to merge into."""
+        for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
+            below = [item for item in found.objects if item.kind == kind]
+            near = [(item.place, f"{kind} {item.name}") for item in below]
+            for entry in body.maps(key):
+                name = str(entry.text("name") or "")
+                if name and entry.text("behavior") in ("merge", "replace"):
+                    hit = any(_named(re.escape(name), item.name, found.affixes) for item in below)
+                    self._target(key, f"{kind} {name}", m.Place(path, entry.line_of("name")), near, found=hit)
+
     def _target(self, what: str, name: str, place: m.Place, near: list[tuple[m.Place, str]], *, found: bool) -> None:
-        self.draft.kustomize_targets.append(m.KustomizeTarget(what, name, place, tuple(near[:20]), found))
+        self.draft.kustomize_targets.append(m.KustomizeTarget(what, name, place, tuple(near[:60]), found))
 
 
 def _patches(draft: Draft, path: str, body: Map) -> Iterator[tuple[Map, str | None, str, int]]:
@@ -296,6 +334,22 @@ def _lay(body: Map, key: str, data: Map, path: str) -> None:
     for name, value in data.items():
         own[name] = value
         own.key_lines[name] = Line.of(data.line_of(name), path)
+
+
+def _renamed(body: Map, entry: Map, path: str) -> None:
+    tag = f":{entry.text('newTag')}" if entry.text("newTag") else ""
+    image = f"{entry.text('newName')}{tag}"
+    _rename(body, str(entry.text("name")), image, Line.of(entry.line_of("newName"), path))
+
+
+def _counts(body: Map, item: m.KubeObject, affixes: set[str]) -> Iterator[Map]:
+    """The `spec` of each count of replicas that a kustomization gives a workload."""
+    for entry in body.maps("replicas") if item.kind in kubernetes.WORKLOADS else ():
+        if _named(str(entry.text("name")), item.name, affixes):
+            found = Map(entry.line)
+            found["replicas"] = entry.get("count")
+            found.key_lines["replicas"] = entry.line_of("count")
+            yield found
 
 
 def _object(kind: str, name: str, made: Map) -> Map:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, cast
 from trimtab.yamlpos import Map
 
 T = TypeVar("T")
+Context = Literal["workflow", "script", "makefile", "compose", "dockerfile", "kubernetes", "package"]
 Origin = Literal["compose", "kubernetes", "dockerfile", "envfile", "workflow", "source"]
 Environment = str  # "" where a file names none; else local, test, staging, production, example or the name as written
 
@@ -112,7 +113,7 @@ class Build:
     target: str = ""
     explicit: bool = False
     args: tuple[EnvVar, ...] = ()
-    context_at: Place | None = None  # where the context stands, if not where the Dockerfile does
+    context_place: Place | None = None  # where the context is written, if not where the Dockerfile is
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ class Container:
     command_place: Place | None = None
     depends_on: tuple[tuple[str, Place], ...] = ()
     networks: tuple[str, ...] = ()
+    networks_place: Place | None = None
     network_mode: str = ""
     aliases: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
@@ -171,6 +173,7 @@ class ComposeFile:
     missing: tuple[tuple[str, str, Place], ...]  # (kind, name, place) of networks, volumes, secrets, services undefined
     includes: tuple[str, ...] = ()
     outside: frozenset[str] = frozenset()  # networks that are made elsewhere, with containers that are not known here
+    asked: tuple[tuple[str, Place], ...] = ()  # the variables that it is filled from and that have no default
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +198,7 @@ class Dockerfile:
     args: tuple[EnvVar, ...] = ()
     probes: tuple[Probe, ...] = ()
     copies: tuple[tuple[str, Place], ...] = ()
+    taken: tuple[tuple[str, Place], ...] = ()  # what is copied from other stages and images
     command: str = ""
     command_place: Place | None = None
     frameworks: tuple[tuple[str, Place], ...] = ()  # what its text says it builds
@@ -243,7 +247,7 @@ class Command:
 
     text: str
     place: Place
-    context: Literal["workflow", "script", "makefile", "compose", "dockerfile", "kubernetes", "package"]
+    context: Context
     job: str = ""
 
 
@@ -260,6 +264,8 @@ class Step:
     option_lines: Mapping[str, int] = field(default_factory=dict)
     condition: str = ""
     directory: str = ""
+    lenient: bool = False  # the job goes on when it fails
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +297,7 @@ class Workflow:
     filters: Mapping[str, tuple[str, ...]]
     jobs: tuple[Job, ...]
     env: tuple[EnvVar, ...] = ()
+    given: frozenset[str] = frozenset()  # the names of the variables of its jobs and steps
     broken: tuple[tuple[str, str, str, Place], ...] = ()  # (job, what it says, name, place) of what is defined nowhere
 
 
@@ -306,6 +313,9 @@ class Push:
     images: tuple[str, ...] = ()  # the repositories, where the tags are computed from them
     computed: bool = False  # the tags come from another step or are otherwise not written here
     lines: tuple[int, ...] = ()  # where each tag stands, when the list is written over several lines
+    args: frozenset[str] | None = None  # the names of the build arguments; None where they are not known
+    built: Place | None = None  # where it is built, if another line than that which pushes it
+    context_place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +344,7 @@ class KubeRef:
     group: str
     optional: bool = False
     key: str = ""
+    key_place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +362,7 @@ class Workload:
     replicas: Place | None
     containers: tuple[Container, ...]
     patch: bool = False
+    count: str = ""  # the replicas
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,6 +417,7 @@ class IngressRoute:
     path: str
     place: Place
     group: str
+    port_place: Place | None = None  # where the port stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,6 +444,18 @@ class KustomizeTarget:
     place: Place
     near: tuple[tuple[Place, str], ...]
     found: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """The name that a kustomization's prefix or suffix gives an object, beside the one that its manifest writes."""
+
+    kind: str
+    name: str
+    written: str
+    place: Place
+    by: Place  # the prefix or suffix
+    namespace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -483,6 +508,18 @@ class SchemaCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptCall:
+    """A command that runs a script of package.json: of the package in `directory`, or of the one called `package`."""
+
+    script: str
+    directory: str | None  # None where it cannot be told
+    package: str
+    place: Place
+    context: Context
+    programs: bool  # whether the tool runs the programs of dependencies by `run` as well
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A path that a file refers to as standing in the repository."""
 
@@ -501,6 +538,9 @@ class Setting:
     place: Place
 
 
+Strength = Literal["certain", "likely", "weak"]  # weak: a plain word, where only secrets are kept
+
+
 @dataclass(frozen=True, slots=True)
 class SecretValue:
     """A value that looks like a real secret in a file. `digest` identifies it; the value itself is never
@@ -511,7 +551,7 @@ class SecretValue:
     digest: str
     place: Place
     environment: Environment
-    strength: Literal["certain", "likely"]
+    strength: Strength
     fallback: bool = False  # what an interpolation falls back on where nobody sets the variable
     weak: bool = False  # a password that everybody knows, where it does no harm
 
@@ -563,12 +603,14 @@ class Facts:
     ingress_tls: tuple[IngressTls, ...] = ()
     upstreams: tuple[Upstream, ...] = ()
     kustomize_targets: tuple[KustomizeTarget, ...] = ()
+    renamed: tuple[Renamed, ...] = ()
     binds: tuple[Bind, ...] = ()
     routes: tuple[Route, ...] = ()
     reads: tuple[EnvRead, ...] = ()
     migrations: tuple[MigrationDirectory, ...] = ()
     schema_calls: tuple[SchemaCall, ...] = ()
     references: tuple[Reference, ...] = ()
+    calls: tuple[ScriptCall, ...] = ()
     settings: tuple[Setting, ...] = ()
     secrets: tuple[SecretValue, ...] = ()
     services: tuple[Service, ...] = ()
@@ -587,6 +629,12 @@ class Facts:
 
     # variables that a chart's templates give to containers under some condition
     mentioned: frozenset[str] = frozenset()
+
+    # words in capitals in YAML files, which may be names of variables there
+    spelled: frozenset[str] = frozenset()
+
+    # package.json, examples' and tests' too -> the names of its scripts; None for one that cannot be read
+    scripts: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
 
     # names under which charts and operators that are kept elsewhere make Services
     installed: frozenset[str] = frozenset()

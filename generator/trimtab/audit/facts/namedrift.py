@@ -65,6 +65,7 @@ def name_drifts(facts: Facts) -> list[NameDrift]:
         for ref in item.refs
         if ref != item.name
     } | _published(facts)
+    read = {service.name: {one.name for one in service.reads} for service in facts.services}
     by_meaning: dict[frozenset[str], list[tuple[Unit, EnvVar]]] = defaultdict(list)
     for unit in everything:
         for item in unit.variables:
@@ -73,7 +74,7 @@ def name_drifts(facts: Facts) -> list[NameDrift]:
     for words, entries in by_meaning.items():
         if len({item.name for _, item in entries}) < 2 or len(words) < 2:
             continue
-        drift = _drift(words, entries, mapped)
+        drift = _drift(words, entries, mapped, read)
         if drift is not None and not _alternatives(drift.names, facts):
             found.append(drift)
     return found
@@ -93,7 +94,9 @@ def _alternatives(names: tuple[str, ...], facts: Facts) -> bool:
     return False
 
 
-def _drift(words: frozenset[str], entries: list[tuple[Unit, EnvVar]], mapped: set[str]) -> NameDrift | None:
+def _drift(
+    words: frozenset[str], entries: list[tuple[Unit, EnvVar]], mapped: set[str], read: dict[str, set[str]]
+) -> NameDrift | None:
     held: dict[int, set[str]] = defaultdict(set)
     by_id: dict[int, Unit] = {}
     for unit, item in entries:
@@ -104,7 +107,9 @@ def _drift(words: frozenset[str], entries: list[tuple[Unit, EnvVar]], mapped: se
     sure = False
     for one, other in pairs:
         first, second = by_id[one], by_id[other]
-        if held[one] & held[other] or not _same_scope(first, second):
+        if held[one] & held[other]:
+            continue
+        if not _same_scope(first, second) and not _told_by_reads(first, second, held[one], held[other], read):
             continue
         left = {name for name in held[one] if not (first.kind == "envfile" and name in mapped)}
         right = {name for name in held[other] if not (second.kind == "envfile" and name in mapped)}
@@ -199,7 +204,7 @@ def _apart(left: list[tuple[Unit, EnvVar]], right: list[tuple[Unit, EnvVar]]) ->
 def reads_of(facts: Facts, names: tuple[str, ...]) -> list[tuple[Place, str]]:
     """Where the source reads any of the names."""
     by_name: dict[str, list[Place]] = facts.once("reads by name", lambda: _reads_by_name(facts))
-    return [(place, name) for name in names for place in by_name.get(name, [])]
+    return [(place, f"reads {name}") for name in names for place in by_name.get(name, [])]
 
 
 def _reads_by_name(facts: Facts) -> dict[str, list[Place]]:
@@ -215,6 +220,20 @@ def _same_scope(one: Unit, other: Unit) -> bool:
     if one.kind == other.kind == "envfile":
         return one.directory == other.directory
     return one.scope == other.scope or "*" in (one.scope, other.scope)
+
+
+def _told_by_reads(one: Unit, other: Unit, left: set[str], right: set[str], read: dict[str, set[str]]) -> bool:
+    """Whether the source of a service reads the names of one of two env files: its own, and one that serves all."""
+    scopes = {one.scope, other.scope} - {"*"}
+    if (
+        one.path == other.path
+        or {one.kind, other.kind} != {"envfile"}
+        or len(scopes) != 1
+        or "*" not in (one.scope, other.scope)
+    ):
+        return False
+    names = read.get(scopes.pop(), set())
+    return bool(left & names) != bool(right & names)
 
 
 def _only_prefix_differs(names: set[str]) -> bool:

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterable
 
 from trimtab.audit.facts import model as m
+from trimtab.audit.facts import working
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.frameworks import frameworks_of
 from trimtab.audit.facts.text import directory_of
@@ -77,6 +78,16 @@ def named_manifest(basename: str) -> bool:
     )
 
 
+def scripts_of(text: str) -> set[str] | None:
+    """The names of the scripts of a package.json; None when it cannot be read."""
+    try:
+        data = json.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        return None
+    scripts = data.get("scripts") if isinstance(data, dict) else None
+    return {str(name) for name in scripts} if isinstance(scripts, dict) else set()
+
+
 def is_requirements(path: str) -> bool:
     """Whether a file is one of a `requirements/` directory."""
     return path.endswith(".txt") and directory_of(path).rsplit("/", 1)[-1] == "requirements"
@@ -137,6 +148,8 @@ class _Manifest:
         self.draft.extend_commands(
             m.Command(command, place, "package", name) for name, (command, place) in scripts.items()
         )
+        for command, place in scripts.values():
+            working.note(self.draft, [(command, place.line)], self.path, self.directory, "package")
         engines = data.get("engines")
         if isinstance(engines, dict) and isinstance(engines.get("node"), str):
             self.version("node", engines["node"], _line(self.text, '"node"', self.text.find('"engines"')))

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trimtab.audit.facts.frameworks import STATIC_FRONTENDS
-from trimtab.audit.facts.model import Bind, Container, Dockerfile, EnvVar, Facts, Place, Service
-from trimtab.audit.facts.naming import environment_of
+from trimtab.audit.facts.model import Bind, Container, Dockerfile, EnvVar, Facts, Place, Probe, Service
+from trimtab.audit.facts.naming import environment_of as named_environment
 from trimtab.audit.facts.source import PORT_NAME
 from trimtab.audit.facts.text import join, to_port
 
 _OPTION = re.compile(
     r"(?:--port[ =]|--http-port[ =]|\s-p[ =]?|--bind[ =]\S*:|\s-b[ =]?\S*:|\bPORT=|runserver\s+\S*:|--server\.port=|-Dserver\.port=|--urls?[ =]\S*:)(\d{2,5})\b"  # noqa: E501
 )
+# What starts a development server: it runs on a port of its own, another one than what serves the build.
+_DEV_SERVER = re.compile(
+    r"\b(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?(?:dev|start:dev|serve|watch)\b|\b(?:next|nuxt|astro|remix)\s+dev\b|"
+    r"\b(?:ng|vue-cli-service)\s+serve\b|\breact-scripts\s+start\b|\bvite(?:\s+(?:dev|serve|--\S+)|\s*$)|"
+    r"\bwebpack-dev-server\b|\bflutter\s+run\b|\b(?:nodemon|air)\b|\bcargo\s+watch\b|--reload\b"
+)
+_START = re.compile(r"\b(?:npm|yarn|pnpm)\s+start\b")  # the development server of the frameworks below
+_START_DEVELOPS = frozenset({"cra", "angular", "vue-cli"})
 _DEBUGGERS = frozenset({9229, 5005, 5678, 2345, 35729, 24678, 9003, 9230})
 # Ports beside the one that serves: nobody else has to state them.
 _SIDE_PORT = re.compile(
     r"metrics|prom|admin|manage|mgmt|debug|health|probe|status|actuator|grpc|gossip|cluster|peer|raft|pprof|profil|jmx|inspect",
     re.IGNORECASE,
 )
+_EXPORTER = re.compile(r"(?:^|[-_])exporter$")
 _FRAMEWORK_PORT = {"ASPNETCORE_HTTP_PORTS", "ASPNETCORE_URLS", "SERVER_PORT", "ROCKET_PORT"}
 
 
@@ -63,9 +71,9 @@ def _published(facts: Facts) -> frozenset[str]:
 def _claims(service: Service, facts: Facts) -> list[Claim]:
     found: list[Claim] = []
     for container in service.containers:
-        if not container.job:
-            stated = _container(container)
-            found.extend(_as_local(stated) if _develops(service, container) else stated)
+        if not container.job and (not _EXPORTER.search(container.name) or len(service.containers) == 1):
+            # an exporter beside the service has a port of its own
+            found.extend(_container(container, environment_of(container, service)))
     for dockerfile in service.dockerfiles:
         if dockerfile.path in facts.once("shared dockerfiles", lambda: _shared_dockerfiles(facts)):
             continue
@@ -89,32 +97,6 @@ def _claims(service: Service, facts: Facts) -> list[Claim]:
     return [claim for claim in found if claim.port not in _DEBUGGERS]
 
 
-# The bundler's own server, which builds nothing: it runs on a port of its own, another one than what serves the build.
-_DEVELOPS = re.compile(
-    r"\b(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?(?:dev|serve|start:dev)\b|\bvite(?:\s+(?:dev|serve|--\S+)|$)|\bng\s+serve\b|"
-    r"\breact-scripts\s+start\b|\bvue-cli-service\s+serve\b"
-)
-
-
-def _develops(service: Service, container: Container) -> bool:
-    """Whether a container runs the development server of a frontend whose build any web server can serve."""
-    if service.framework not in STATIC_FRONTENDS:
-        return False
-    build = container.build
-    if build is not None and "local" in (environment_of(build.dockerfile), environment_of(build.target)):
-        return True
-    started = container.command or next((one.command for one in service.dockerfiles if build is not None), "")
-    starts = bool(_DEVELOPS.search(started)) or (
-        service.framework in ("cra", "angular", "vue-cli")
-        and bool(re.search(r"\b(?:npm|yarn|pnpm)\s+start\b", started))
-    )
-    return starts or any(item.name == "NODE_ENV" and item.value == "development" for item in container.env)
-
-
-def _as_local(stated: Iterator[Claim]) -> Iterator[Claim]:
-    return (dataclasses.replace(claim, environment="local") for claim in stated)
-
-
 def _defaults(service: Service, stated: set[int]) -> Iterator[Claim]:
     """The source's default, for each container that is not given the variable by anything that is known here."""
     binds = _own_binds(service, stated)
@@ -129,19 +111,18 @@ def _defaults(service: Service, stated: set[int]) -> Iterator[Claim]:
             continue
         if not names & told and len(told & {read.name for read in service.reads}) > 1:
             where = unit_of(container)
-            yield Claim(binds[0].port, binds[0].place, "listen", where, container.environment)
+            yield Claim(binds[0].port, binds[0].place, "listen", where, environment_of(container, service))
 
 
 def witnesses(service: Service, facts: Facts) -> Iterator[tuple[Place, int]]:
-    """Where a port of the service is repeated rather than decided: health checks, the target of its Kubernetes
-    Service, the default in its source. They take part in a disagreement; alone they make none.
+    """Where a port of the service is repeated rather than decided: health checks, variables that end in PORT, the
+    target of its Kubernetes Service, the default in its source. They take part in a disagreement; alone they make none.
     """
-    workloads = set()
     for container in service.containers:
-        workloads.add(container.workload)
-        for probe in container.probes:
-            if isinstance(probe.port, int):
-                yield probe.place, probe.port
+        yield from _repeated(container.probes, container.env)
+    for dockerfile in service.dockerfiles:
+        yield from _repeated(dockerfile.probes, dockerfile.env)
+    workloads = {container.workload for container in service.containers}
     labels = [one.pod_labels for one in facts.workloads if one.name in workloads and not one.patch]
     for kube in facts.kube_services:
         if kube.selector and any(kube.selector.items() <= label.items() for label in labels):
@@ -155,6 +136,16 @@ def witnesses(service: Service, facts: Facts) -> Iterator[tuple[Place, int]]:
     shared = facts.once("shared dockerfiles", lambda: _shared_dockerfiles(facts))
     exposed = [port for one in service.dockerfiles if one.path in shared for port in one.ports]
     yield from ((port.place, port.number) for port in exposed if port.number)
+
+
+def _repeated(probes: tuple[Probe, ...], env: tuple[EnvVar, ...]) -> Iterator[tuple[Place, int]]:
+    for probe in probes:
+        if isinstance(probe.port, int):
+            yield probe.place, probe.port
+    for item in env:
+        number = to_port(item.value or "") if item.name.endswith("PORT") else None
+        if number is not None:
+            yield item.place, number
 
 
 def _own_binds(service: Service, stated: set[int]) -> list[Bind]:
@@ -210,9 +201,38 @@ def unit_of(container: Container) -> str:
     return f"{unit}@{container.environment}" if container.partial and container.environment else unit
 
 
-def _container(container: Container) -> Iterator[Claim]:
+def environment_of(container: Container, service: Service) -> str:
+    """What a container is for: its file's environment, else development where it runs a frontend's development server,
+    whose port is another one by nature, or the source as it lies here.
+    """
+    if _develops(container) or (service.framework in STATIC_FRONTENDS and _serves_source(container, service)):
+        return "local"
+    if container.environment or container.build is None or service.role != "frontend":
+        return container.environment
+    return "local" if _built_to_develop(container) or _DEV_SERVER.search(container.command) else ""
+
+
+def _serves_source(container: Container, service: Service) -> bool:
+    """Whether a container runs the development server of a frontend whose build any web server can serve."""
+    built = next((one.command for one in service.dockerfiles if container.build is not None), "")
+    started = container.command or built
+    return (
+        _built_to_develop(container)
+        or bool(_DEV_SERVER.search(started))
+        or (service.framework in _START_DEVELOPS and bool(_START.search(started)))
+        or any(item.name == "NODE_ENV" and item.value == "development" for item in container.env)
+    )
+
+
+def _built_to_develop(container: Container) -> bool:
+    build = container.build
+    if build is None:
+        return False
+    return "local" in (named_environment(build.dockerfile.rsplit("/", 1)[-1]), named_environment(build.target))
+
+
+def _container(container: Container, environment: str) -> Iterator[Claim]:
     unit = unit_of(container)
-    environment = container.environment
     main = [port for port in container.ports if not _SIDE_PORT.search(port.name)] or container.ports
     several = len({port.number for port in main if port.protocol == "tcp"}) > 1
     for port in main:
@@ -221,6 +241,12 @@ def _container(container: Container) -> Iterator[Claim]:
     own = tuple(item for item in container.env if item.origin != "envfile")
     yield from _variables(own, unit, environment)
     yield from _options(container.command, container.command_place, unit, environment)
+
+
+def _develops(container: Container) -> bool:
+    """Whether a container runs the source as it lies here, by a development server in an image that is not built."""
+    mounted = any(not mount.named for mount in container.mounts)
+    return container.build is None and mounted and bool(_DEV_SERVER.search(container.command))
 
 
 def _variables(env: tuple[EnvVar, ...], unit: str, environment: str) -> Iterator[Claim]:

@@ -175,6 +175,11 @@ _SIDE_IMAGES = frozenset(
     ]
 )
 
+_EXPORTER = re.compile(
+    r"(?:redis|postgres|mysqld?|mongodb|elasticsearch|nginx(?:-prometheus)?|kafka|rabbitmq|node|blackbox|statsd|memcached|pgbouncer|"
+    r"php-fpm|haproxy|jmx|cloudwatch|snmp)[-_]exporter"
+)
+
 
 def datastore_of(repository: str) -> str:
     """The datastore that an image repository holds, or ""."""
@@ -185,7 +190,7 @@ def datastore_of(repository: str) -> str:
 def is_third_party(repository: str) -> bool:
     """Whether an image is a well-known published one, whose variables and ports are its own."""
     base = repository.rsplit("/", 1)[-1].lower()
-    return bool(datastore_of(repository)) or base in _SIDE_IMAGES or base in _RUNTIMES
+    return bool(datastore_of(repository) or _EXPORTER.fullmatch(base)) or base in _SIDE_IMAGES or base in _RUNTIMES
 
 
 def product_of_image(repository: str) -> str:
@@ -209,8 +214,8 @@ _VERSION = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?")
 
 
 def version_numbers(text: str) -> tuple[int, ...]:
-    """The first dotted number in `text`, as a tuple; empty when there is none. `1.8.0` style Java
-    versions become (8,).
+    """The first dotted number in `text`, as a tuple; empty when there is none. In the tags of extensions, such as
+    `0.8.0-pg17`, it is the database's own.
     """
     of_postgres = re.search(r"(?:^|-)pg(\d{1,3})(?!\d)", text)  # behind the version of an extension
     if of_postgres:
@@ -221,20 +226,27 @@ def version_numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match.groups() if part is not None)
 
 
+_DEPTH = {
+    "node": 1,
+    "java": 1,
+    "postgres": 1,
+    "dotnet": 1,
+    "mysql": 2,
+    "mariadb": 2,
+    "redis": 1,
+    "mongodb": 1,
+    "mssql": 1,
+}
+
+
+def release_of(numbers: tuple[int, ...], product: str) -> tuple[int, ...]:
+    """The part of a version that a product's releases differ by."""
+    return numbers[: _DEPTH.get(product, 2)]
+
+
 def same_version(one: tuple[int, ...], other: tuple[int, ...], product: str) -> bool:
     """Whether two versions agree as far as both are written, down to what the product's releases differ
     by.
     """
-    depth = {
-        "node": 1,
-        "java": 1,
-        "postgres": 1,
-        "dotnet": 1,
-        "mysql": 2,
-        "mariadb": 2,
-        "redis": 1,
-        "mongodb": 1,
-        "mssql": 1,
-    }.get(product, 2)
-    length = min(len(one), len(other), depth)
-    return one[:length] == other[:length]
+    length = min(len(one), len(other))
+    return release_of(one[:length], product) == release_of(other[:length], product)

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.commands import logical_lines
@@ -15,7 +16,6 @@ from trimtab.yamlpos import Map, Scalar
 
 MAX_FORMS = 50
 _STEP = re.compile(r"\$\{\{\s*steps\.([\w-]+)\.outputs\.([\w-]+)\s*\}\}")
-_EXPRESSION = re.compile(r"\$\{\{([^{}]{0,500})\}\}")
 _MATRIX = re.compile(r"\$\{\{\s*matrix\.([\w-]+)\s*\}\}")
 
 _WORD = r"((?:\$\{\{[^{}]*\}\}|[^\s;&|])+)"
@@ -23,6 +23,7 @@ _PUSH = re.compile(rf"\bdocker\s+(?:image\s+)?push\s+(?:-\S+\s+)*{_WORD}")
 _BUILD = re.compile(r"\b(?:docker|podman|buildah)\s+(?:buildx\s+|image\s+)?build\b([^;&|]{0,2000})")
 _TAG = re.compile(rf"(?:\s-t|--tag)[ =]+{_WORD}")
 _LAST = re.compile(r"\s([\w.][\w./-]*)\s*$")
+_ARG = re.compile(r"--build-arg[ =]+[\"']?([A-Za-z_]\w*)")
 _FILE = re.compile(r"\s(?:-f|--file)[ =]+([\w./-]+)")
 _NAME = r"([A-Za-z_]\w{0,99})=([^\n]{1,299})"
 _ASSIGNED = re.compile(rf"^(?:export\s+|local\s+|readonly\s+)?{_NAME}$")
@@ -58,16 +59,12 @@ def in_matrix(text: str, job: Map) -> Iterator[str]:
 
 
 def images_of(tags: list[str], job: Map, values: Mapping[str, str]) -> Iterator[str]:
-    """The repositories that tags name, by the step that computes them where there is one. Expressions in them hold no
-    blank, so that a blank ends a name.
-    """
+    """The repositories that tags name, by the step that computes them where there is one."""
     for tag in tags:
         step = _STEP.search(tag)
         written = [tag] if step is None else _of_step(step[1], step[2], job)
         for one in written:
-            yield re.sub(
-                r"\s", "", _EXPRESSION.sub(lambda match: f"${{{{{match[1].strip()}}}}}", with_env(one, values))
-            )
+            yield with_env(one, values).strip()
 
 
 def _of_step(name: str, output: str, job: Map) -> list[str]:
@@ -86,6 +83,17 @@ def _of_step(name: str, output: str, job: Map) -> list[str]:
     return []
 
 
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What a command builds: its tags, context, Dockerfile, the names of the build arguments, and its place."""
+
+    tags: list[str]
+    context: str = ""
+    dockerfile: str = ""
+    args: frozenset[str] | None = None
+    place: m.Place | None = None
+
+
 class PushReader:
     """The pushes of one workflow. What a command builds is kept until a command pushes it."""
 
@@ -93,7 +101,7 @@ class PushReader:
         """Take where facts go and the file's path."""
         self.draft = draft
         self.path = path
-        self.built: dict[tuple[str, str], tuple[list[str], str, str]] = {}  # (job, repository): tags, context, file
+        self.built: dict[tuple[str, str], _Built] = {}  # by job and repository
         self.assigned: dict[str, dict[str, str]] = defaultdict(dict)  # by job, what its commands assign
 
     def step(self, step: m.Step, job: str, values: Mapping[str, str], job_body: Map, identity: str = "") -> None:
@@ -143,7 +151,7 @@ class PushReader:
         tags = [tag for tag, _ in filled]
         computed = not tags or any(re.search(r"\$\{\{\s*(steps|needs|inputs|fromJSON|join)\b", tag) for tag in tags)
         place = m.Place(self.path, step.option_lines.get("tags", step.place.line))
-        images = " ".join(images_of(tags, job_body, values))
+        images = "\t".join(images_of(tags, job_body, values))
         for form in in_matrix("\n".join((context, dockerfile, images)), job_body):
             home, file, names = form.split("\n")
             self.draft.pushes.append(
@@ -153,9 +161,11 @@ class PushReader:
                     job,
                     join("", home) or "",
                     _dockerfile(home, file),
-                    tuple(names.split(" ")) if names else (),
+                    tuple(names.split("\t")) if names else (),
                     computed,
                     tuple(line for _, line in filled),
+                    _listed_args(step.options.get("build-args", "")),
+                    context_place=m.Place(self.path, step.option_lines.get("context", step.place.line)),
                 )
             )
 
@@ -167,10 +177,21 @@ class PushReader:
             self._build(match[1], place, job, values, directory)
         for match in _PUSH.finditer(line):
             tag = with_env(match[1].strip("\"'"), values)
-            tags, context, dockerfile = self.built.get((job, _repository(tag)), ([tag], "", ""))
-            tags = tags if "--all-tags" in match[0] or " -a " in match[0] else [tag]
+            built = self.built.get((job, _repository(tag))) or _Built([tag])
+            tags = built.tags if "--all-tags" in match[0] or " -a " in match[0] else [tag]
             computed = any(re.search(r"\$\{?[a-z]", one) for one in tags)
-            self.draft.pushes.append(m.Push(tuple(tags), place, job, context, dockerfile, computed=computed))
+            self.draft.pushes.append(
+                m.Push(
+                    tuple(tags),
+                    place,
+                    job,
+                    built.context,
+                    built.dockerfile,
+                    computed=computed,
+                    args=built.args,
+                    built=built.place,
+                )
+            )
         if "kaniko" in line or "--destination" in line:
             found = re.findall(rf"--destination[ =]+{_WORD}", line)
             tags = [with_env(tag.strip("\"'"), values) for tag in found]
@@ -184,12 +205,21 @@ class PushReader:
         home = join(directory if "$" not in directory else "", last[1]) if last else None
         context = home if home is not None and home != "." else ""
         dockerfile = (join("", file[1]) or "") if file else _dockerfile(context, "") if home is not None else ""
+        given = _ARG.findall(text)
+        args = frozenset(given) if text.count("--build-arg") == len(given) else None
         if "--push" in text:
-            self.draft.pushes.append(m.Push(tuple(tags), place, job, context, dockerfile, computed=not tags))
+            push = m.Push(tuple(tags), place, job, context, dockerfile, computed=not tags, args=args)
+            self.draft.pushes.append(push)
             return
         for tag in tags:
-            known = self.built.setdefault((job, _repository(tag)), ([], context, dockerfile))
-            known[0].append(tag)
+            known = self.built.setdefault((job, _repository(tag)), _Built([], context, dockerfile, args, place))
+            known.tags.append(tag)
+
+
+def _listed_args(text: str) -> frozenset[str] | None:
+    """The names in an action's list of build arguments; None where one is computed."""
+    names = [line.partition("=")[0].strip() for line in text.split("\n") if line.strip()]
+    return frozenset(names) if all(re.fullmatch(r"\w+", name) for name in names) else None
 
 
 def _plain(value: str) -> str:

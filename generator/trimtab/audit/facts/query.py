@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from trimtab.audit.facts.commands import migration_of
 from trimtab.audit.facts.model import Command, Container, EnvVar, Facts, Job, Place, Service, Workflow
 from trimtab.audit.facts.products import datastore_of, is_third_party
+
+_WORDS = re.compile(r"[\w.@%+-]+")
 
 
 def built_services(facts: Facts) -> list[Service]:
@@ -75,10 +78,23 @@ def commands_by_path(facts: Facts) -> dict[str, list[Command]]:
 
 def is_called(script: str, facts: Facts) -> bool:
     """Whether a command of another file, or a container, names a script."""
-    base = script.rsplit("/", 1)[-1]
-    return any(base in one.text and one.place.path != script for one in facts.commands) or any(
-        base in one.command or any(mount.source == script for mount in one.mounts) for one in facts.containers
+    named: dict[str, set[str]] = facts.once("files by name", lambda: _named_files(facts))
+    mounted: frozenset[str] = facts.once(
+        "mounted", lambda: frozenset(mount.source for one in facts.containers for mount in one.mounts)
     )
+    return script in mounted or bool(named.get(script.rsplit("/", 1)[-1], set()) - {script})
+
+
+def _named_files(facts: Facts) -> dict[str, set[str]]:
+    """By the last part of each path that a command names, the files that it stands in; one search for all scripts."""
+    found: dict[str, set[str]] = defaultdict(set)
+    texts = [(one.place.path, one.text) for one in facts.commands]
+    texts += [("", one.command) for one in facts.containers]
+    for path, text in texts:
+        for word in _WORDS.findall(text):
+            if "." in word:
+                found[word].add(path)
+    return found
 
 
 def containers_by_path(facts: Facts) -> dict[str, list[Container]]:

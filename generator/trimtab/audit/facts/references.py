@@ -41,7 +41,7 @@ _NAMED: tuple[tuple[re.Pattern[str], re.Pattern[str], str], ...] = tuple(
         (r"\bhelm\s", r"\s(?:-f|--values)[ =]([\w./-]+\.ya?ml)(?=$|\s)", "values file"),
         (
             r"\A(?s:(?>.*kubectl)(?!.*(?:\bcat\b|<<)))",  # nothing that is piped in after the last kubectl
-            r"\bapply\b.{0,500}?\s(?:-f|-k|--filename|--kustomize)[ =]([\w./-]+)(?=$|[\s;&|])",
+            r"\bapply\b.{0,500}?\s(?:-f|-k|--filename|--kustomize)[ =](?!-(?:$|\s))([\w./-]+)(?=$|[\s;&|])",
             "manifest",
         ),
     )

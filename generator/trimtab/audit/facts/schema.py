@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from trimtab.audit.facts.commands import INDEX, SCHEMA, SQL_CLIENT, sql_files
 from trimtab.audit.facts.model import Command, Facts, Place
 from trimtab.audit.facts.naming import is_auxiliary
-from trimtab.audit.facts.query import is_datastore, migration_runs
+from trimtab.audit.facts.query import commands_by_path, is_datastore, migration_runs
+from trimtab.audit.facts.text import directory_of
 
 _TEST_DATA = re.compile(
     r"(^|[/_.-])(tests?|fixtures?|seeds?|e2e|integration|samples?|dump|mocks?)([/_.-]|$)", re.IGNORECASE
 )
+
+
+_GIVEN = re.compile(r"(?:\s-f|--file|<)[\s=]{0,9}[\"']?\$\{?(\w{1,60})\}?[\"']?(?:\s|$|[;)&|])")
+_LOOP = re.compile(r"\bfor\s+(\w{1,60})\s+in\s+(?:\$\(\s{0,9}ls\s+)?[\"']?(\S{0,200}?)/[\"']?\*\S{0,60}\.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,7 @@ class RawSql:
     place: Place
     file: str
     index: bool
+    mounted: bool = False  # by the image of a database, into an empty volume
 
 
 def runner_calls(facts: Facts) -> list[tuple[Command, str]]:
@@ -42,6 +48,7 @@ def raw_sql(facts: Facts) -> list[RawSql]:  # noqa: C901, PLR0912
     for command in facts.commands:
         if not SQL_CLIENT.search(command.text):
             continue
+        found += [RawSql(command.place, path, facts.sql[path] == "index") for path in _looped(command, facts)]
         for name in sql_files(command.text):
             path = _locate(facts, name)
             if _TEST_DATA.search(path or name):
@@ -61,8 +68,22 @@ def raw_sql(facts: Facts) -> list[RawSql]:  # noqa: C901, PLR0912
                         if (path == mount.source or path.startswith(mount.source.rstrip("/") + "/")) and facts.sql[
                             path
                         ] in ("index", "schema"):
-                            found.append(RawSql(mount.place, path, facts.sql[path] == "index"))  # noqa: PERF401
+                            found.append(RawSql(mount.place, path, facts.sql[path] == "index", mounted=True))
     return found
+
+
+def _looped(command: Command, facts: Facts) -> list[str]:
+    """The schema files of a folder that a loop of the same file gives a client one by one."""
+    given = _GIVEN.search(command.text)
+    if given is None:
+        return []
+    for other in commands_by_path(facts).get(command.place.path, ()):
+        loop = _LOOP.search(other.text)
+        if loop and loop[1] == given[1]:
+            folder = loop[2].rstrip("/").rsplit("/", 1)[-1]
+            inside = [path for path in sorted(facts.sql) if directory_of(path).rsplit("/", 1)[-1] == folder]
+            return [path for path in inside if facts.sql[path] in ("index", "schema") and not _TEST_DATA.search(path)]
+    return []
 
 
 def _locate(facts: Facts, written: str) -> str:

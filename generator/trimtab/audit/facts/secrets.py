@@ -20,7 +20,8 @@ _NAME = re.compile(
 )
 _NOT_NAME = re.compile(
     r"(?:EXPIR|TTL|LIFETIME|DURATION|LENGTH|MIN(?!IO)|MAX|ALGORITHM|_URL$|_URI$|_FILE$|_PATH$|_NAME$|_ID$|HEADER|ENDPOINT|PUBLIC|SITE_KEY|_HOST|_PORT|"
-    r"ENABLED|POLICY|TYPE|VERSION|ROTATION|RATE|LIMIT|ISSUER|AUDIENCE|COOKIE|_IN$|SECONDS|MINUTES|HOURS|DAYS|LOCATION|RESET)",
+    r"ENABLED|POLICY|TYPE|VERSION|ROTATION|RATE|LIMIT|ISSUER|AUDIENCE|COOKIE|_IN$|SECONDS|MINUTES|HOURS|DAYS|LOCATION|RESET|"
+    r"(?:ENVIRONMENT|REGION|ZONE|BUCKET|DOMAIN|EMAIL|USER|USERNAME)$)",
     re.IGNORECASE,
 )
 # What a Secret holds beside secrets: whose or where the thing is.
@@ -44,11 +45,17 @@ _WEAK = re.compile(
     r"qwerty|letmein|welcome)[-_@#.!]?\d{0,4}[!@#]?",
     re.IGNORECASE,
 )
+# Words that say what a value is for, as a name does: `webhook_secret_123`.
+_DESCRIPTION = re.compile(
+    r"(?:[a-z]{1,30}\d{0,2}[_-]){1,3}?(?:password|passwd|pass|secret|token|key|auth|account|credentials?|bearer)"
+    r"(?:[_-][a-z]{1,30}|[_-]\d{1,3}){0,2}"
+)
 _CERTAIN = re.compile(
     r"AKIA[0-9A-Z]{16}|ghp_[A-Za-z0-9]{36}|github_pat_\w{40,}|xox[abps]-[0-9A-Za-z-]{20,}|sk_live_[0-9a-zA-Z]{20,}|rk_live_[0-9a-zA-Z]{20,}|"
     r"AIza[0-9A-Za-z_-]{35}|SG\.[\w-]{20,}\.[\w-]{20,}|glpat-[\w-]{20,}|-----BEGIN (?:RSA |EC |OPENSSH |)PRIVATE KEY-----|npm_[A-Za-z0-9]{36}|"  # noqa: E501
     r"sk-(?:proj-|ant-)?[A-Za-z0-9_-]{32,}|dop_v1_[a-f0-9]{64}"
 )
+_APP_PASSWORD = re.compile(r"[a-z]{4}(?: [a-z]{4}){3}")  # as Google makes them for mail clients
 _URL_PASSWORD = re.compile(r"^[a-z][a-z0-9+.]*://[^\s:/@]*:([^\s@/]+)@([\w.-]+)", re.IGNORECASE)
 
 
@@ -61,6 +68,11 @@ def is_placeholder(value: str) -> bool:
     """Whether a value only stands for a secret: empty, a reference, a hint to change it, or a word that
     nobody took for one.
     """
+    return _stands_in(value) or _DESCRIPTION.fullmatch(value.strip()) is not None
+
+
+def _stands_in(value: str) -> bool:
+    """Whether nobody would use a value; words that describe a secret may serve as a bad one."""
     text = value.strip()
     if len(text) < 8 or _PLACEHOLDER.search(text):
         return True
@@ -96,11 +108,13 @@ def looks_random(value: str) -> bool:
     return digits >= 3 and entropy(value) >= (3.0 if hexadecimal else 4.0)
 
 
-def secret_in(name: str, value: str) -> tuple[str, str] | None:
+def secret_in(name: str, value: str) -> tuple[str, m.Strength] | None:
     """(the secret, `certain` or `likely`) within a variable's value, or None when it holds none."""
     known = _CERTAIN.search(value)
     if known and not _PLACEHOLDER.search(value):
         return known.group(), "certain"
+    if is_secret_name(name) and _APP_PASSWORD.fullmatch(value.strip()) and len(set(value)) > 9:
+        return value.strip(), "certain"
     url = _URL_PASSWORD.match(value)
     if url:
         password = url[1]
@@ -123,6 +137,13 @@ def _strong(value: str) -> bool:
     return entropy(value) >= 2.8 and (
         classes >= 3 or (classes == 2 and entropy(value) >= 3.1 and bool(re.search(r"\d", value))) or len(value) >= 24
     )
+
+
+def _given(name: str, value: str) -> bool:
+    """Whether a Secret gives a value that is meant to be used, however weak: it says more than its name does."""
+    words, own = (set(re.split(r"[\W\d_]+", text.lower())) for text in (value, name))
+    alike = re.sub(r"[\W_]", "", value).lower() == re.sub(r"[\W_]", "", name).lower()
+    return is_secret_name(name.replace("-", "_")) and not _stands_in(value) and not alike and not words - {""} <= own
 
 
 def note_secret(  # noqa: PLR0913 - where a value stands has several sides
@@ -150,14 +171,12 @@ def note_secret(  # noqa: PLR0913 - where a value stands has several sides
     found = secret_in(name if plain else f"{name}_SECRET", value)
     if found is None and kubernetes and is_secret_name(name) and not is_placeholder(value) and _strong(value):
         found = (value, "likely")
+    if found is None and kubernetes and "templates/" not in place.path and _given(name, value.strip()):
+        found = (value.strip(), "weak")
     if found is None:
         return
     secret, strength = found
     weak = is_weak(secret) and (fallback or environment not in ("production", "staging"))
     fallback = fallback and not looks_random(secret)  # a random default is shared by all who keep it
     digest = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    draft.secrets.append(
-        m.SecretValue(
-            name, digest, place, environment, "certain" if strength == "certain" else "likely", fallback, weak
-        )
-    )
+    draft.secrets.append(m.SecretValue(name, digest, place, environment, strength, fallback, weak))

@@ -10,7 +10,7 @@ from collections import defaultdict
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.copied import named_by_arguments
 from trimtab.audit.facts.grouped import Finisher, Group
-from trimtab.audit.facts.products import datastore_of, is_third_party
+from trimtab.audit.facts.products import RUNTIMES, datastore_of, is_third_party, product_of_image
 from trimtab.audit.facts.servicenames import (
     BACK,
     FRONT,
@@ -24,6 +24,7 @@ from trimtab.audit.facts.servicenames import (
 from trimtab.audit.facts.source import language_of
 from trimtab.audit.facts.text import directory_of, join
 
+_RUNTIME_OF = {"cargo": "rust", "jvm": "java"}  # the runtime of an ecosystem that is called otherwise
 _HOMES = ("", "apps/", "services/", "packages/", "src/", "cmd/", "crates/", "projects/", "app/")
 
 
@@ -86,6 +87,9 @@ class _Matcher:
         for package in facts.packages:
             self.packages[package.directory].append(package)
         self.by_path = {item.path: item for item in facts.dockerfiles}
+        self.images = {  # of containers that patches name without their image
+            (one.workload, one.name): one.image for one in facts.containers if one.image and one.origin == "kubernetes"
+        }
         self.common = common_words(
             [item.name for item in facts.workloads if not item.name.startswith("tpl-")]
             + [one.image.base for one in facts.containers if one.image and one.origin == "kubernetes"]
@@ -125,17 +129,27 @@ class _Matcher:
         return build.context
 
     def _copied_packages(self, build: m.Build) -> set[str]:
-        """The directories with a manifest of their own, below the context, that the Dockerfile copies from."""
+        """The directories with a manifest of their own, below the context, that the Dockerfile copies from. Where that
+        manifest is of a language that the Dockerfile does not build, what it copies lost its own.
+        """
         found = set()
         dockerfile = self.by_path.get(build.dockerfile)
         for source, _ in dockerfile.copies if dockerfile else ():
             path = (build.context + "/" if build.context else "") + source.strip("./").split("*")[0].strip("/")
+            copied = path if path in self.facts.directories else directory_of(path)
             while path and path != build.context:
                 if self.packages.get(path):
-                    found.add(path)
+                    own = path if copied == path or not dockerfile or self._builds(dockerfile, path) else copied
+                    found.add(own)
                     break
                 path = directory_of(path)
         return found
+
+    def _builds(self, dockerfile: m.Dockerfile, directory: str) -> bool:
+        """Whether a Dockerfile starts from a runtime of the language in a directory, or from none that is known."""
+        runtimes = {product_of_image(stage.image.repository) for stage in dockerfile.stages} & RUNTIMES
+        languages = {_RUNTIME_OF.get(package.ecosystem, package.ecosystem) for package in self.packages[directory]}
+        return not runtimes or bool(runtimes & languages)
 
     def _has_source(self, directory: str) -> bool:
         """Whether a directory without a manifest of its own is a package of a workspace."""
@@ -264,10 +278,11 @@ class _Matcher:
     def add_kubernetes(self, container: m.Container) -> None:
         if container.init:
             return None
-        product = datastore_of(container.image.repository) if container.image else ""
+        image = container.image or self.images.get((container.workload, container.name))
+        product = datastore_of(image.repository) if image else ""
         if product:
             return self._datastore(container, product)
-        if container.image and is_third_party(container.image.repository):
+        if image and is_third_party(image.repository):
             return None
         return self._loose(container)
 

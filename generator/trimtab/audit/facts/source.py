@@ -6,8 +6,10 @@ what stands in a comment is never taken for code.
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts import schemacode, wrappers
@@ -94,6 +96,16 @@ _READS: dict[str, tuple[re.Pattern[str], ...]] = {
     "php": (re.compile(rf"(?<![\w>$])(?:env|getenv)\(\s*[\"']{NAME}[\"']|\$_(?:ENV|SERVER)\[\s*[\"']{NAME}[\"']"),),
     "elixir": (re.compile(rf"\bSystem\.(?:get_env|fetch_env!?)\(\s*\"{NAME}\""),),
 }
+# Of the first patterns above, the word that each match holds and how far before it the match may begin: looking for the
+# word first takes a tenth of the time.
+_READ_WORDS = {
+    "javascript": (("env", 20), ("onfig", 20)),
+    "python": (("env", 12),),
+    "rust": (("env", 12),),
+    "elixir": (("System.", 0),),
+    "ruby": (("ENV", 0),),
+}
+MAX_MATCH = 300
 _DEFAULT = re.compile(
     r"\s{0,30}[\])]{0,9}\s{0,9}\??\s{0,9}(?:\|\||\?\?|\?:|,\s{0,30}(?:default\s{0,9}=)?|"
     r"\.unwrap_or(?:_else|_default)?\(\s{0,30}(?:\|_?\w*\|)?|\{|\s{1,9}or\s|[^\n;]{0,80}?\.unwrap_or\()\s{0,9}\(?\s{0,9}"
@@ -136,6 +148,7 @@ _BINDS: dict[str, tuple[re.Pattern[str], ...]] = {
 _BUNDLER = re.compile(
     r"(?:vite|vitest|webpack|rsbuild|rspack|playwright|cypress|craco|vue|quasar|svelte|astro|next|nuxt|wxt)\.config\.[cm]?[jt]s$"
 )
+_PORT_WORD = " port"
 PORT_NAME = re.compile(
     r"^(?:(?:APP|SERVER|HTTP|API|BACKEND|LISTEN|WEB|ROCKET|BIND|SERVICE|NODE|FASTAPI|FLASK|DJANGO|UVICORN|GIN|FRONTEND|LISTENING|HTTP_SERVER|APP_SERVER)_?)?PORT$"
 )
@@ -201,7 +214,30 @@ def read(draft: Draft, path: str, text: str, language: str) -> None:
         return
     if max((len(line) for line in text.split("\n", 50)[:50]), default=0) > 5000:
         return  # minified: generated, and nobody's deployment depends on what it says
-    code = without_comments(text, language)
+    found = _found(text, language, path)
+    if found.any() and _commented(text, found):
+        found = _found(without_comments(text, language), language, path)
+    draft.reads.extend(found.reads)
+    draft.binds.extend(found.binds)
+    draft.routes.extend(found.routes)
+    draft.schema_calls.extend(found.schema_calls)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one text shows, read as it stands."""
+
+    reads: list[m.EnvRead]
+    binds: list[m.Bind]
+    routes: list[m.Route]
+    schema_calls: list[m.SchemaCall]
+
+    def any(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.reads or self.binds or self.routes or self.schema_calls)
+
+
+def _found(code: str, language: str, path: str) -> _Found:
     if language == "rust" and "#[cfg(test)]" in code:
         code = code[: code.index("#[cfg(test)]")]  # by custom the tests are a file's last module
     family = {"typescript": "javascript", "tsx": "javascript", "html": "javascript", "kotlin": "java"}.get(
@@ -209,11 +245,32 @@ def read(draft: Draft, path: str, text: str, language: str) -> None:
     )
     line_of = _line_finder(code)
     reads = list(_env_reads(code, family, path, line_of))
-    draft.reads.extend(reads)
-    draft.binds.extend(_binds(code, family, path, line_of, reads))
-    draft.schema_calls.extend(schemacode.calls(code, family, path, line_of))
-    for literal, start in _health_literals(code):
-        draft.routes.append(m.Route(literal, m.Place(path, line_of(start))))
+    binds = list(_binds(code, family, path, line_of, reads))
+    routes = [m.Route(literal, m.Place(path, line_of(start))) for literal, start in _health_literals(code)]
+    return _Found(reads, binds, routes, list(schemacode.calls(code, family, path, line_of)))
+
+
+def _commented(text: str, found: _Found) -> bool:
+    """Whether any of what was found can stand in a comment, or have one beside it: most files need no parser."""
+    lines = text.split("\n")
+    opened = _open_comments(lines)
+    numbers = {one.place.line for one in found.reads} | {one.place.line for one in found.binds}
+    numbers |= {one.place.line for one in found.routes} | {one.place.line for one in found.schema_calls}
+    return any(
+        opened[number - 1] or any("//" in line or "#" in line or "*" in line for line in lines[number - 1 : number + 2])
+        for number in numbers
+    )
+
+
+def _open_comments(lines: list[str]) -> list[bool]:
+    """For each line, whether a comment that began on a line before it may still be open."""
+    state, found = False, []
+    for line in lines:
+        found.append(state)
+        begin, end = line.rfind("/*"), line.rfind("*/")
+        if begin >= 0 or end >= 0:
+            state = begin > end
+    return found
 
 
 def _word_positions(code: str) -> list[int]:
@@ -252,22 +309,40 @@ def _health_literals(code: str) -> Iterator[tuple[str, int]]:
 
 
 def _line_finder(text: str) -> Callable[[int], int]:
-    import bisect
+    """A function from an offset to its line; most texts are never asked for one."""
+    starts: list[int] = []
 
-    starts = [0]
-    position = text.find("\n")
+    def line_of(offset: int) -> int:
+        if not starts:
+            starts.append(0)
+            position = text.find("\n")
+            while position >= 0:
+                starts.append(position + 1)
+                position = text.find("\n", position + 1)
+        return bisect.bisect_right(starts, offset)
+
+    return line_of
+
+
+def _near(pattern: re.Pattern[str], anchor: tuple[str, int], code: str) -> Iterator[re.Match[str]]:
+    """The matches of a pattern, each around a word that it must hold."""
+    word, before = anchor
+    position, done = code.find(word), 0
     while position >= 0:
-        starts.append(position + 1)
-        position = text.find("\n", position + 1)
-    return lambda offset: bisect.bisect_right(starts, offset)
+        match = pattern.search(code, max(done, position - before), position + MAX_MATCH)
+        if match is not None and match.start() <= position:
+            yield match
+            done = match.end()
+        position = code.find(word, max(position + 1, done))
 
 
-def _env_reads(  # noqa: C901, PLR0912
+def _env_reads(  # noqa: C901
     code: str, family: str, path: str, line_of: Callable[[int], int]
 ) -> Iterator[m.EnvRead]:
     seen: set[tuple[str, int]] = set()
-    for pattern in _READS.get(family, ()):
-        for match in pattern.finditer(code):
+    words = _READ_WORDS.get(family, ())
+    for index, pattern in enumerate(_READS.get(family, ())):
+        for match in _near(pattern, words[index], code) if index < len(words) else pattern.finditer(code):
             name = next((group for group in match.groups() if group), "")
             line = line_of(match.start())
             if not name or (name, line) in seen:
@@ -284,10 +359,8 @@ def _env_reads(  # noqa: C901, PLR0912
                 if match[0].startswith("env"):
                     value, required = _of_tag(code, match)
             yield m.EnvRead(name, m.Place(path, line), value, required)
-    for name, start, given in wrappers.read_names(code, family):
-        if (name, line_of(start)) not in seen:
-            yield m.EnvRead(name, m.Place(path, line_of(start)), given)
-    if family == "javascript":
+    yield from _through_others(code, family, path, line_of, seen)
+    if family == "javascript" and "env" in code:
         for match in _DESTRUCTURED.finditer(code):
             yield from _destructured(match[1], match.start(1), path, line_of)
         for match in _SVELTE.finditer(code):
@@ -295,6 +368,19 @@ def _env_reads(  # noqa: C901, PLR0912
                 yield m.EnvRead(name, m.Place(path, line_of(match.start())), None, required=True)
     elif family == "python" and "BaseSettings" in code:
         yield from settings_class(code, path, line_of)
+
+
+def _through_others(
+    code: str, family: str, path: str, line_of: Callable[[int], int], seen: set[tuple[str, int]]
+) -> Iterator[m.EnvRead]:
+    """What functions and schemas of the source's own read, besides `seen`."""
+    names = {name for name, _ in seen}
+    for name, start, value, required in wrappers.schema_names(code, family):
+        if name not in names:
+            yield m.EnvRead(name, m.Place(path, line_of(start)), value, required)
+    for name, start, given in wrappers.read_names(code, family):
+        if (name, line_of(start)) not in seen:
+            yield m.EnvRead(name, m.Place(path, line_of(start)), given)
 
 
 def _has_default(read: str, rest: str) -> bool:
@@ -329,7 +415,9 @@ def _binds(
         return
     if "config" in path.rsplit("/", 1)[-1] and family == "javascript":
         return  # the port of a development server's configuration is not the one that production listens on
-    for pattern in _BINDS.get(family, ()):
+    for pattern in (
+        _BINDS.get(family, ()) if family != "javascript" or "listen(" in code or _PORT_WORD in code.lower() else ()
+    ):
         for match in pattern.finditer(code):
             number = to_port(next((group for group in match.groups() if group), ""))
             if number:

@@ -43,7 +43,8 @@ def difference(base: Draft, made: Draft) -> Draft:
         others = {one.name: one for one in own.containers}
         changed = [_changed(others.get(one.name), one) for one in workload.containers]
         kept = tuple(one for one in changed if one is not None)
-        scaled = any(one.target and one.target[1] == workload.name for one in found.autoscalers)
+        scalers = found.autoscalers if workload.replicas == own.replicas else made.autoscalers
+        scaled = any(one.target and one.target[1] == workload.name and not one.off for one in scalers)
         if kept or (scaled and workload.replicas):
             replicas = workload.replicas if scaled else None
             found.workloads.append(dataclasses.replace(workload, patch=True, containers=kept, replicas=replicas))

@@ -7,14 +7,14 @@ import re
 from collections import defaultdict
 
 from trimtab.audit.facts.model import Facts, Place, Version
-from trimtab.audit.facts.products import same_version, version_numbers
+from trimtab.audit.facts.products import release_of, same_version, version_numbers
 
 
 def differing(facts: Facts, products: frozenset[str]) -> dict[tuple[str, str], list[tuple[Place, str]]]:
     """By (product, directory) the places that state versions which do not agree.
 
     What is stated in a service's directory is compared there and with what the root states; two services
-    may differ by design. Where several directories disagree with the root, they share one finding.
+    may differ by design. Where one disagrees with the root, all that states a version takes part in one finding.
     """
     found: dict[tuple[str, str], list[tuple[Place, str]]] = {}
     by_product: dict[str, list[Version]] = defaultdict(list)
@@ -25,23 +25,27 @@ def differing(facts: Facts, products: frozenset[str]) -> dict[tuple[str, str], l
         by_home: dict[str, list[Version]] = defaultdict(list)
         for version in stated:
             by_home[_home(facts, version)].append(version)
-        common = by_home.get("", [])
+        common = by_home.pop("", [])
         claims = {home: _claims(versions) for home, versions in by_home.items()}
-        everywhere = claims.get("", frozenset())
-        for home in [home for home in sorted(by_home) if home] or [""]:
-            if not _agree(everywhere | claims[home], product):
-                here = [*common, *by_home[home]] if home else common
-                found[(product, home)] = [(version.place, f"{product} {version.text}") for version in here]
-        differing_homes = [home for name, home in found if name == product]
-        if common and len(by_home) > 1 and (len(differing_homes) > 1 or not _agree(everywhere, product)):
-            # The root disagrees with itself or with several directories: one cause, one finding.
-            for home in differing_homes:
-                del found[(product, home)]
-            # What agrees only because it says less, such as a bare major version, is shown with them.
-            told = [home for home in sorted(by_home) if home in differing_homes or not claims[home] <= everywhere]
-            there = [version for home in ("", *filter(None, told)) for version in by_home[home]]
-            found[(product, "")] = [(version.place, f"{product} {version.text}") for version in there]
+        everywhere = _claims(common)
+        apart = [home for home in sorted(by_home) if not _agree(everywhere | claims[home], product)]
+        if common and (apart or not _agree(everywhere, product)):
+            where = apart[0] if len(apart) == 1 and _agree(everywhere, product) else ""
+            found[(product, where)] = _places(stated)  # one cause: what agrees takes part in it as well
+        else:
+            found |= {(product, home): _places(by_home[home]) for home in apart}
     return found
+
+
+def distinct(places: list[tuple[Place, str]], product: str) -> list[str]:
+    """The versions that places state, each once: `20`, where they say 20, 20-alpine and >=20.0.0."""
+    releases = {release_of(version_numbers(value.partition(" ")[2]), product) for _, value in places}
+    kept = [one for one in releases if not any(one != other and other[: len(one)] == one for other in releases)]
+    return [".".join(map(str, numbers)) for numbers in sorted(kept)]
+
+
+def _places(stated: list[Version]) -> list[tuple[Place, str]]:
+    return [(version.place, f"{version.product} {version.text}") for version in stated]
 
 
 _DEPLOY_DIRECTORIES = frozenset(
@@ -73,7 +77,9 @@ def _home(facts: Facts, version: Version) -> str:
     if version.place.path in owned:
         return owned[version.place.path]
     inside = version.directory
-    if version.kind == "image" and inside and inside.split("/")[0] not in _DEPLOY_DIRECTORIES and inside not in roots:
+    first = inside.split("/")[0]
+    deploys = first in _DEPLOY_DIRECTORIES or re.search(r"k8s|kube|manifest|deploy", first) is not None
+    if version.kind == "image" and inside and not deploys and inside not in roots:
         return inside
     while inside and inside not in roots:
         inside = inside.rpartition("/")[0]

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts import run_images, written
+from trimtab.audit.facts import run_images, working, written
 from trimtab.audit.facts.commands import is_remote_shell, kinds_of, logical_lines
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.pushes import PushReader
 from trimtab.audit.facts.references import asked_for, moved, script_references
 from trimtab.audit.facts.text import join, parse_image
-from trimtab.yamlpos import Map, Scalar, Seq, Value
+from trimtab.yamlpos import Map, Scalar, Seq, Value, truth
 
 # setup actions and the input that holds the version
 _SETUP = {
@@ -42,6 +42,14 @@ _USES_KINDS = (
     (re.compile(r"golangci-lint|super-linter|hadolint|reviewdog"), "lint"),
 )
 
+_HOSTED = re.compile(r"^(?!.*self-hosted).{0,60}(?:ubuntu|windows|macos)-|^\$\{\{\s*matrix\.(?:os|runner)\b")
+_COMPOSE_UP = re.compile(r"\bdocker[ -]compose\s.{0,300}\bup\b")
+_REMOTE = re.compile(
+    r"\bssh\b|DOCKER_HOST|DOCKER_CONTEXT|docker\s+context|docker\s.{0,300}?\s--context\b|docker\s+-H\s|\bscp\b|rsync"
+)
+_REMOTE_NAMES = frozenset({"DOCKER_HOST", "DOCKER_CONTEXT"})
+_LOCAL_CLUSTER = re.compile(r"kind-action|minikube|k3d-action|\bkind\s+create\s+cluster|\bk3d\s+cluster\s+create")
+
 
 class WorkflowReader:
     """One GitHub workflow."""
@@ -66,7 +74,16 @@ class WorkflowReader:
         jobs_body = body.map("jobs")
         jobs = tuple(self.job(name, jobs_body.map(name), jobs_body.line_of(name), values) for name in jobs_body)
         self.draft.workflows.append(
-            m.Workflow(self.path, str(body.text("name") or self.path), "github", triggers, filters, jobs, env)
+            m.Workflow(
+                self.path,
+                str(body.text("name") or self.path),
+                "github",
+                triggers,
+                filters,
+                jobs,
+                env,
+                frozenset(name for job in jobs_body for name in _given(jobs_body.map(job))),
+            )
         )
 
     def env(self, body: Map) -> list[m.EnvVar]:
@@ -98,11 +115,12 @@ class WorkflowReader:
             if image_text:
                 at = body.map("services", service).line_of("image")
                 self.draft.versions_from(parse_image(image_text, self.place(at)), "", "test")
-        local = _keeps_containers(body, steps, values)
-        kinds = {kind for step in steps for kind in step_kinds(step, local=local)}
+        kinds = {kind for step in steps for kind in step_kinds(step)}
         uses = str(body.text("uses") or "")
         if uses.startswith("./"):
             self.draft.refer(join("", uses), "reusable workflow", self.place(body.line_of("uses")))
+        if "push" not in kinds and _stays(steps, str(body.text("runs-on") or ""), frozenset({*values, *_given(body)})):
+            kinds.discard("deploy")
         if re.search(r"\bdeploy\b|^deploy", name.replace("_", "-")) and target and steps:
             kinds.add("deploy")
         return m.Job(
@@ -147,6 +165,8 @@ class WorkflowReader:
             option_lines,
             str(body.text("if") or ""),
             directory,
+            truth(body.get("continue-on-error")),
+            str(body.text("id") or ""),
         )
         if body.text("working-directory") and "$" not in directory:
             self.draft.refer(join("", directory), "working directory", self.place(body.line_of("working-directory")))
@@ -170,6 +190,8 @@ class WorkflowReader:
             m.Command(line, self.place(at), "workflow", job) for line, at in logical_lines(text, first)
         )
         asked = asked_for(text)
+        if "$" not in directory:
+            working.note(self.draft, logical_lines(text, first), self.path, join("", directory), "workflow")
         for line, at in logical_lines(text, first):
             script_references(self.draft, line, self.place(at), directory, here=here, asked=asked)
             directory = moved(directory, line) if here else directory
@@ -205,42 +227,44 @@ class WorkflowReader:
             self.draft.versions.append(m.Version(product, known.value, known.place, "ci"))
 
 
-_UP = re.compile(r"\bdocker[ -]compose\s.{0,300}?\bup\b")
-
-
-def _keeps_containers(body: Map, steps: Sequence[m.Step], values: Mapping[str, str]) -> bool:
-    """Whether what a job starts with compose ends with it: it runs on a machine of the vendor's, and nothing points the
-    client at another one.
-    """
-    runner = str(body.text("runs-on") or "")
-    hosted = re.match(r"(?:ubuntu|windows|macos)-", runner) is not None
-    elsewhere = any(
-        re.search(r"DOCKER_HOST|DOCKER_CONTEXT|docker\s+context|--context|\s-H\s", one.run) for one in steps
-    )
-    set_here = {"DOCKER_HOST", "DOCKER_CONTEXT"} & {
-        *values,
-        *(key for one in body.maps("steps") for key in one.map("env")),
-    }
-    return hosted and not elsewhere and not set_here
-
-
-def step_kinds(step: m.Step, *, local: bool = False) -> set[str]:
-    """What a step does, by its action and its commands. `local`: the containers that it starts end with the job."""
-    kinds: set[str] = set()
+def step_kinds(step: m.Step) -> set[str]:
+    """What a step does, by its action and its commands."""
+    kinds = _action_kinds(step)
     name = step.uses.partition("@")[0].lower()
-    for pattern, kind in _USES_KINDS:
-        if name and pattern.search(name):
-            kinds.add(kind)
     if name.startswith("docker/build-push-action") and step.options.get("push", "false") not in ("false", ""):
         kinds.add("push")
     texts = [step.run, step.options.get("script", ""), step.options.get("run", "")]
     for text in texts:
         for line, _ in logical_lines(text):
-            ends = local and text is step.run and not is_remote_shell(line)
-            kinds |= kinds_of(_UP.sub("", line) if ends else line)
+            kinds |= kinds_of(line)
             if is_remote_shell(line) and re.search(r"deploy|compose|docker|pull|restart|systemctl", line):
                 kinds.add("deploy")
     return kinds
+
+
+def _action_kinds(step: m.Step) -> set[str]:
+    """What a step's action does; what installs a tool does not use it yet."""
+    name = step.uses.partition("@")[0].lower()
+    return {kind for pattern, kind in _USES_KINDS if name and "/setup-" not in name and pattern.search(name)}
+
+
+def _stays(steps: Sequence[m.Step], runner: str, names: frozenset[str]) -> bool:
+    """Whether a job only starts containers or a cluster on a hosted runner, which is gone when the job ends: nothing
+    points its clients at another machine, neither its commands nor a variable of these `names`.
+    """
+    if names & _REMOTE_NAMES or any(_REMOTE.search(f"{step.uses}\n{step.run}") for step in steps):
+        return False
+    if any(_LOCAL_CLUSTER.search(f"{step.uses}\n{step.run}") for step in steps):
+        return True
+    lines = [line for step in steps for line, _ in logical_lines(step.run)]
+    deploys = [line for line in lines if "deploy" in kinds_of(line)]
+    by_action = any("deploy" in _action_kinds(step) for step in steps)
+    return bool(_HOSTED.search(runner) and deploys) and not by_action and all(map(_COMPOSE_UP.search, deploys))
+
+
+def _given(job: Map) -> set[str]:
+    """The names of the variables that a job and its steps have."""
+    return {name for body in (job, *job.maps("steps")) for name in body.map("env")}
 
 
 def _triggers(value: Value) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, tuple[str, ...]]]:

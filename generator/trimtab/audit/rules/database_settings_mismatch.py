@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from trimtab.audit.facts.model import Container, EnvVar, Facts, Place
 from trimtab.audit.facts.query import datastores
 from trimtab.audit.facts.text import directory_of
 from trimtab.audit.finding import Finding, Rule
+from trimtab.errors import some
 
 _USER = ("POSTGRES_USER", "MYSQL_USER", "MARIADB_USER")
 _NAME = ("POSTGRES_DB", "MYSQL_DATABASE", "MARIADB_DATABASE")
@@ -23,6 +24,7 @@ _READY = re.compile(r"pg_isready\b.*?\s-U\s*(\S+)")
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per compose file and setting."""
     yield from _in_parts(facts)
+    yield from _in_env_files(facts)
     for file in facts.compose:
         for database in file.services:
             if not any(database in service.containers for service in datastores(facts, "postgres", "mysql", "mariadb")):
@@ -41,16 +43,79 @@ def check(facts: Facts) -> Iterator[Finding]:
 
 
 def _in_parts(facts: Facts) -> Iterator[Finding]:
-    """Clients that are given host, user and database one by one, in compose files of the database's folder."""
-    for service in datastores(facts, "postgres", "mysql", "mariadb"):
-        for database in service.containers:
-            if database.origin != "compose":
-                continue
-            settings = {"user": _setting(database, _USER), "database": _setting(database, _NAME)}
-            made = _made(facts, database)
-            for client in facts.containers:
-                if client.origin == "compose" and directory_of(client.place.path) == directory_of(database.place.path):
-                    yield from _of_client(client, database, settings, made)
+    """Clients that are given host, user and database one by one: compared with the database of their own file, or of
+    their folder where the file has none.
+    """
+    databases = _databases(facts)
+    for client in facts.containers:
+        if client.origin == "compose":
+            beside = [one for one in databases if one.place.path == client.place.path]
+            home = directory_of(client.place.path)
+            for database in beside or [one for one in databases if directory_of(one.place.path) == home]:
+                settings = {"user": _setting(database, _USER), "database": _setting(database, _NAME)}
+                yield from _of_client(client, database, settings, _made(facts, database))
+
+
+def _databases(facts: Facts) -> list[Container]:
+    """The databases that compose files start."""
+    return [
+        one
+        for service in datastores(facts, "postgres", "mysql", "mariadb")
+        for one in service.containers
+        if one.origin == "compose" and not one.partial
+    ]
+
+
+def _in_env_files(facts: Facts) -> Iterator[Finding]:
+    """URLs with a password in env files for development, for the database that compose files publish here."""
+    databases = [one for one in _databases(facts) if one.environment not in ("production", "staging", "test")]
+    ports = {port.host.rpartition(":")[2] for one in databases for port in one.ports if port.host}
+    urls = [
+        (item, parts)
+        for file in facts.env_files
+        if file.environment in ("", "local", "example")
+        for item in file.variables
+        if (parts := _parts_of(item.value or ""))
+        and parts.hostname in ("localhost", "127.0.0.1", *(one.name for one in databases))
+        and str(parts.port or "") in {"", *ports}
+        and parts.password
+        and parts.username not in ("user", "username")
+        and not re.search(r"test", f"{file.path} {parts.path}")
+        and not _PLACEHOLDER.search(item.value or "")
+    ]
+    for what, names, pick in (("user", _USER, 0), ("database", _NAME, 1)):
+        started = [_setting(one, names) for one in databases]
+        known = {str(one.value) for one in started if one}
+        if not started or any(one is None or not one.value for one in started):
+            continue
+        if what == "database":
+            known |= {name for one in databases for name in _made(facts, one)}
+        wrong = [
+            (item.place, value)
+            for item, parts in urls
+            if (value := (parts.username or "", parts.path.strip("/"))[pick]) and value not in known
+        ]
+        if wrong:
+            places = [*wrong, *((one.place, str(one.value)) for one in started if one)]
+            yield RULE.finding(
+                f"The {what} of env files is {some(sorted({value for _, value in wrong}), 3)}, and compose starts "
+                f"{databases[0].name} with {some(sorted({str(one.value) for one in started if one}), 3)}",
+                list(dict.fromkeys(places)),
+                confidence="medium",
+            )
+
+
+def _parts_of(value: str) -> SplitResult | None:
+    """The parts of a database's URL; None for any other text."""
+    text = re.sub(r"^(\w+)\+\w+://", r"\1://", value.removeprefix("jdbc:"))
+    if not re.match(r"^(?:postgres|postgresql|mysql|mariadb)://[^\s${}<>]+$", text):
+        return None
+    try:
+        parts = urlsplit(text)
+        numbered = parts.port is None or parts.port > 0
+    except ValueError:
+        return None
+    return parts if numbered else None
 
 
 def _of_client(
@@ -114,7 +179,8 @@ RULE = Rule(
     area="Environment Variables Consistency",
     title="A database URL does not fit the database's own settings",
     what="Compares the user and database of URLs, and of variables beside a DB_HOST, with the variables that the "
-    "database's container is started with, and the user of its health check.",
+    "database's container is started with, and the user of its health check. URLs with a password in env files for "
+    "development are compared with the databases that compose files publish.",
     why="The login fails, or the service works on another database than the one that is backed up.",
     example="""postgres: POSTGRES_DB: app
 backend:  DATABASE_URL: postgresql://app@postgres/application""",

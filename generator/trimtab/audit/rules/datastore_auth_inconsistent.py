@@ -9,9 +9,11 @@ from trimtab.audit.facts.configured import given
 from trimtab.audit.facts.model import Container, Facts, Place
 from trimtab.audit.facts.query import datastores
 from trimtab.audit.finding import Finding, Rule
+from trimtab.errors import some
 
 _PRODUCTS = ("redis", "valkey", "keydb", "dragonfly", "mongodb", "elasticsearch")
 _COMMAND = re.compile(r"--requirepass(?:\s+|=)(?!\"\"|''|$)\S|--auth\b")
+_SERVER = re.compile(r"\b(?:redis|valkey|keydb)-server\b")
 _VARIABLES = frozenset(
     {
         "REDIS_PASSWORD",
@@ -26,25 +28,29 @@ _VARIABLES = frozenset(
 _PASSWORD = re.compile(r"^(?:\w+_)?(?:REDIS|VALKEY|CACHE)_?(?:PASS|PASSWORD|AUTH)$")
 _WITH_PASSWORD = re.compile(r"^rediss?://[^/@:\s]{0,100}:[^/@\s]{1,200}@")
 _OPEN = re.compile(r"^rediss?://[^/@:\s]{0,100}:[^/@\s]{0,200}@")
+_WITHOUT = re.compile(r"^rediss?://([\w.-]+)(?::\d+)?(?:[/?]|$)")
 _URL = re.compile(r"^rediss?://([^/@]*)@?")
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per product."""
+    yield from _open_clients("redis", facts)
+    yield from _open_clients("valkey", facts)
     for product in _PRODUCTS:
         with_auth: list[tuple[Place, str]] = []
         without: list[tuple[Place, str]] = []
         environments: dict[str, set[str]] = {"with": set(), "without": set()}
         for service in datastores(facts, product):
             for container in service.containers:
-                if container.partial:
-                    continue
+                if container.partial and not _SERVER.search(container.command):
+                    continue  # a patch that leaves the server's command as it is
                 place = _auth(container, facts)
                 environments["with" if place else "without"].add(container.environment)
                 if place:
                     with_auth.append((place, "password"))
                 else:
-                    without.append((container.place, "no password"))
+                    at = container.command_place if container.partial or _SERVER.search(container.command) else None
+                    without.append((at or container.place, "no password"))
         if product == "redis" and (with_auth or without):
             _add_urls(facts, with_auth, without)
         if with_auth and without and _must_agree(environments):
@@ -58,6 +64,45 @@ def check(facts: Facts) -> Iterator[Finding]:
                     f"{product} asks for no password in one place, and clients are given one in another",
                     [*without, *clients],
                 )
+
+
+def _open_clients(product: str, facts: Facts) -> Iterator[Finding]:
+    """Clients whose URL holds no password for a server that asks for one, in the same file or cluster."""
+    servers: dict[Place, None] = {}
+    clients: dict[tuple[Place, str], str] = {}
+    for service in datastores(facts, product):
+        for server in service.containers:
+            place = None if server.partial else _auth(server, facts)
+            for client in facts.containers if place else ():
+                same = server.place.path == client.place.path if server.origin == "compose" else True
+                given = any(_PASSWORD.match(item.name) and item.value != "" for item in client.env)
+                if client.origin != server.origin or not same or given:
+                    continue
+                names = _addresses(server, facts)
+                for item in client.env:
+                    url = _WITHOUT.match(item.value or "")
+                    if place and url and url[1].split(".")[0] in names:
+                        servers[place] = None
+                        clients[(item.place, str(item.value))] = client.name
+    if clients:
+        who = some(sorted(set(clients.values())), 3)
+        yield RULE.finding(
+            f"{product} asks for a password, and the URL of {who} holds none",
+            [*clients, *((place, "password") for place in servers)],
+            severity="high",
+        )
+
+
+def _addresses(server: Container, facts: Facts) -> set[str]:
+    """The names under which a server is reached from beside it."""
+    if server.origin == "compose":
+        return {server.name, *server.aliases}
+    labels = [one.pod_labels for one in facts.workloads if server in one.containers]
+    return {
+        kube.name
+        for kube in facts.kube_services
+        if kube.selector and any(kube.selector.items() <= label.items() for label in labels)
+    }
 
 
 def _clients(facts: Facts) -> Iterator[tuple[Place, str]]:
@@ -117,7 +162,8 @@ RULE = Rule(
     title="A datastore asks for a password in one environment only",
     what="""Compares whether Redis, Valkey, MongoDB or Elasticsearch is started with authentication in
 compose files and in Kubernetes
-(`--requirepass`, configuration files, the images' own variables).""",
+(`--requirepass`, configuration files, the images' own variables), and whether the URLs of its clients hold a password
+where it asks for one.""",
     why="Code that works without a password fails with one, so the difference shows only after a "
     "deploy; the open one is a hole.",
     example="""docker-compose.yml: command: redis-server --appendonly yes

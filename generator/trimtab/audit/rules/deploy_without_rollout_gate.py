@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from trimtab.audit.facts.commands import is_remote_shell, kinds_of, logical_lines
-from trimtab.audit.facts.deploys import has_gate
-from trimtab.audit.facts.model import Facts, Step
+from trimtab.audit.facts.deploys import has_gate, idle_gates
+from trimtab.audit.facts.model import Facts, Place, Step
 from trimtab.audit.facts.query import deploy_jobs
+from trimtab.audit.facts.text import join
 from trimtab.audit.finding import Finding, Rule
 
 _CLUSTER = re.compile(
@@ -16,32 +17,46 @@ _CLUSTER = re.compile(
 )
 _COMPOSE = re.compile(r"\bdocker[ -]compose\s.{0,300}?\sup\s")
 
+_APPLIED = re.compile(r"\s(?:-f|-k|--filename|--kustomize)[ =]([^\s;&|]+)")
+_ROLLED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout", "List"})
+
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per workflow."""
     for workflow in facts.workflows:
         ungated = [job for owner, job in deploy_jobs(facts) if owner is workflow and not has_gate(job, workflow)]
-        for applies, what in (
-            (_to_cluster, "deploys to a cluster and does not wait for the rollout"),
-            (_by_compose, "starts containers and does not wait until they are healthy"),
+        for applies, what, awaited, result in (
+            (_rolls, "deploys to a cluster", "does not wait for the rollout", "the rollout"),
+            (_by_compose, "starts containers", "does not wait until they are healthy", "their checks"),
         ):
-            places = []
+            places: list[tuple[Place, str]] = []
+            idle: list[tuple[Place, str]] = []
             for job in ungated:
-                places += [(step.place, job.id) for step in job.steps if applies(step)][:1]
+                applied = [(step.place, job.id) for step in job.steps if applies(step, facts)][:1]
+                places += applied
+                if applied:
+                    idle += [(step.place, f"{job.id}: continue-on-error") for step in idle_gates(job)]
             if places:
-                yield RULE.finding(f"{workflow.path} {what}", places)
+                how = f"goes on whatever comes of {result}" if idle else awaited
+                yield RULE.finding(f"{workflow.path} {what} and {how}", [*places, *idle])
 
 
-def _to_cluster(step: Step) -> bool:
-    return _CLUSTER.search(step.run) is not None
-
-
-def _by_compose(step: Step) -> bool:
+def _by_compose(step: Step, _: Facts) -> bool:
     """Whether a step starts containers in the background, on the machine that it runs on."""
     return any(
         _COMPOSE.search(line) and "deploy" in kinds_of(line) and not is_remote_shell(line)
         for line, _ in logical_lines(step.run)
     )
+
+
+def _rolls(step: Step, facts: Facts) -> bool:
+    """Whether a step may start a rollout: of manifests without workloads that run on, there is none to wait for."""
+    lines = [line for line, _ in logical_lines(step.run) if _CLUSTER.search(line) and "--dry-run" not in line]
+    if not all(re.search(r"\bapply\b", line) for line in lines):
+        return True
+    paths = [join(step.directory, path) for line in lines for path in _APPLIED.findall(line)]
+    kinds = {path: {one.kind for one in facts.objects if one.place.path == path} for path in paths}
+    return bool(lines) and (not paths or any(not found or found & _ROLLED for found in kinds.values()))
 
 
 RULE = Rule(
@@ -51,7 +66,7 @@ RULE = Rule(
     title="A deploy to a cluster does not wait for the rollout",
     what="Looks for jobs that run `kubectl apply`, `kubectl set image`, `helm upgrade` or `aws ecs update-service` "
     "without `rollout status`, `wait`, `--wait` or `aws ecs wait`, and for jobs that deploy by `docker compose up -d` "
-    "without `--wait` or a check.",
+    "without `--wait` or a check, or with it only in a step with `continue-on-error`.",
     why="The job is green as soon as the manifests are accepted or the containers started, whether or not they ever "
     "become ready.",
     example="run: kubectl apply -k k8s/overlays/production",

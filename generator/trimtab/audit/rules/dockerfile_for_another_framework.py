@@ -9,7 +9,9 @@ from trimtab.audit.facts.frameworks import DOCKERFILE_TOOLS, ECOSYSTEM
 from trimtab.audit.facts.model import Dockerfile, Facts, Package, Place
 from trimtab.audit.facts.packages import framework_by_file
 from trimtab.audit.facts.query import commands_by_path
+from trimtab.audit.facts.unbuilt import unbuilt
 from trimtab.audit.finding import Finding, Rule
+from trimtab.errors import some
 
 # A bundler that other frameworks bring along: naming it says nothing against them.
 _COMPATIBLE = {
@@ -38,10 +40,13 @@ def check(facts: Facts) -> Iterator[Finding]:
     built = {build.dockerfile for one in facts.containers if (build := one.build)} | {
         push.dockerfile for push in facts.pushes
     }
+    reported: set[str] = set()
     for dockerfile in facts.dockerfiles:
         named = dict(dockerfile.frameworks)
         if not named:
-            yield from _other_tools(facts, dockerfile)
+            other = list(_other_tools(facts, dockerfile))
+            reported |= {dockerfile.path} if other else set()
+            yield from other
             continue
         packages = _packages(facts, dockerfile)
         known = {framework for package in (facts.packages or packages) for framework in package.frameworks}
@@ -56,51 +61,24 @@ def check(facts: Facts) -> Iterator[Finding]:
         if not wrong or not known or (set(named) - set(wrong) and not _DECISIVE & wrong.keys()):
             continue
         dead = dockerfile.path not in built and not _built_elsewhere(facts, dockerfile)
+        reported.add(dockerfile.path)
         yield _finding(facts, dockerfile, wrong, packages, dead=dead and bool(built))
-    yield from _left_over(facts, built)
+    yield from _idle(facts, reported)
 
 
-_BUILDERS = frozenset(
-    {"fly.toml", "render.yaml", "render.yml", "railway.json", "railway.toml", "heroku.yml", "skaffold.yaml", "Tiltfile"}
-    | {"cloudbuild.yaml", "cloudbuild.yml", "docker-bake.hcl", "captain-definition", "app.yaml", "azure-pipelines.yml"}
-)
-
-
-def _left_over(facts: Facts, built: set[str]) -> Iterator[Finding]:
-    """A Dockerfile in a service's own directory that nothing builds, where another one is built for the service."""
-    if any(path.rsplit("/", 1)[-1] in _BUILDERS for path in facts.files):
-        return
-    for service in facts.services:
-        own = [one for one in service.containers if one.build and one.environment not in ("local", "test")]
-        used = {one.build.dockerfile: one.build.place for one in own if one.build}
-        for dockerfile in facts.dockerfiles if used and service.root else ():
-            if (
-                dockerfile.path == f"{service.root}/Dockerfile"
-                and dockerfile.path not in built
-                and not _built_elsewhere(facts, dockerfile)
-                and not _built_as_folder(facts, dockerfile.directory)
-            ):
-                yield RULE.finding(
-                    f"{dockerfile.path} is built by nothing; {service.name} is built from {min(used)}",
-                    [
-                        (dockerfile.stages[0].place, dockerfile.path),
-                        *((place, path) for path, place in sorted(used.items())),
-                    ],
-                    severity="low",
-                    confidence="medium",
-                    service=service.name,
-                    remedy=f"Remove {dockerfile.path}, or build the service from it.",
-                )
-
-
-def _built_as_folder(facts: Facts, directory: str) -> bool:
-    """Whether a command builds a folder, whose Dockerfile it need not name."""
-    names = {directory, f"./{directory}", f"{directory}/", f"./{directory}/"}
-    return any(
-        re.search(r"\bbuild\b", command.text)
-        and (names & set(command.text.split()) or re.search(rf"\bcd\s+\S*{re.escape(directory)}\b", command.text))
-        for command in facts.commands
-    )
+def _idle(facts: Facts, reported: set[str]) -> Iterator[Finding]:
+    """Dockerfiles that nothing builds and that have no other fault."""
+    for one in unbuilt(facts):
+        path, used = one.dockerfile.path, sorted({path for _, path in one.builds})
+        if path not in reported:
+            first = one.dockerfile.stages[0].place if one.dockerfile.stages else Place(path, 1)
+            yield RULE.finding(
+                f"{path} is built by nothing, while {some(used, 3)} {'is' if len(used) == 1 else 'are'}",
+                [(first, "built by nothing"), *one.builds[:5]],
+                severity="low",
+                confidence="medium",
+                remedy=f"Remove {path}, or build it where the other images are built.",
+            )
 
 
 def _other_tools(facts: Facts, dockerfile: Dockerfile) -> Iterator[Finding]:
@@ -192,7 +170,7 @@ RULE = Rule(
     what="""Compares the framework that a Dockerfile names outright (`.next/standalone`, `manage.py`,
 `artisan`, …) with the frameworks of
 the package manifests that it can be for, and says whether any compose file or workflow builds it. A Dockerfile that
-nothing builds, beside the one that its service is built from, is named as well.""",
+nothing builds, where other ones of the repository are built, is reported with low severity.""",
     why="Whoever builds that Dockerfile gets a failed build, or an image of something that is not there.",
     example="""Dockerfile:          COPY --from=builder /app/.next/standalone ./
 frontend/package.json: "vite": "^6.0.0\"""",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from trimtab.audit.facts.envnames import meaning, public_prefix
+from trimtab.audit.facts.forms import given_otherwise
 from trimtab.audit.facts.model import Container, EnvRead, EnvVar, Facts, Place, Service
 from trimtab.audit.facts.text import directory_of
 from trimtab.audit.finding import Finding, Rule
@@ -36,7 +37,9 @@ def check(facts: Facts) -> Iterator[Finding]:
         for one in deployments:
             others = [other for other in deployments if other.origin != one.origin]
             if one.whole and others and len(one.given.keys() & reads.keys()) >= 2:
-                lacking = _lacking(one, others, reads)
+                otherwise = given_otherwise(service, one.given.values(), facts)  # another rule's
+                asked = {name: uses for name, uses in reads.items() if name not in otherwise}
+                lacking = _lacking(one, others, asked)
                 if one.origin == "kubernetes":  # a chart may give it where a value says so
                     lacking = {name: uses for name, uses in lacking.items() if name not in facts.mentioned}
                 if lacking:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from trimtab.audit.facts.envnames import is_duration
+from trimtab.audit.facts.envnames import is_duration, public_prefix
 from trimtab.audit.facts.model import Facts, Place
-from trimtab.audit.facts.namedrift import name_drifts, read_drifts, reads_of
+from trimtab.audit.facts.namedrift import NameDrift, name_drifts, read_drifts, reads_of
 from trimtab.audit.finding import Finding, Rule
 
 
@@ -15,13 +16,16 @@ def check(facts: Facts) -> Iterator[Finding]:
     for drift in name_drifts(facts):
         if any(is_duration(name) for name in drift.names):
             continue
-        places = [*drift.places, *reads_of(facts, drift.names)]
+        read = reads_of(facts, drift.names)
+        places = [*drift.places, *read]
         if drift.meaning == frozenset({"API", "URL"}):
             places += _ports_behind(facts)
+        unread = bool(facts.reads) and not read
         yield RULE.finding(
             f"One value under {len(drift.names)} names: {', '.join(drift.names)}",
             places,
-            confidence="high" if drift.sure else "medium",
+            severity="medium" if unread and not _read_elsewhere(drift, facts) else None,
+            confidence="high" if drift.sure and not unread else "medium",
         )
     for drift in read_drifts(facts):
         yield RULE.finding(
@@ -30,6 +34,16 @@ def check(facts: Facts) -> Iterator[Finding]:
             confidence="medium",
             severity="high",
         )
+
+
+def _read_elsewhere(drift: NameDrift, facts: Facts) -> bool:
+    """Whether something else than the source's own lines may read a name: a command, a template, or a framework, which
+    takes names with its public prefix.
+    """
+    if any(public_prefix(name) or name in facts.mentioned for name in drift.names):
+        return True
+    spelt = re.compile(rf"\b(?:{'|'.join(map(re.escape, drift.names))})\b")
+    return any(spelt.search(command.text) for command in facts.commands)
 
 
 def _ports_behind(facts: Facts) -> list[tuple[Place, str]]:

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from trimtab.audit.facts.envnames import meaning, public_prefix
+from trimtab.audit.facts.forms import other_forms
 from trimtab.audit.facts.model import EnvRead, EnvVar, Facts, Service
 from trimtab.audit.facts.query import own_variables
 from trimtab.audit.facts.secrets import is_secret_name
 from trimtab.audit.finding import Finding, Rule
+from trimtab.errors import some
 
 # Set by platforms, shells and build tools rather than by a repository's own files.
 AMBIENT = re.compile(
@@ -37,6 +39,7 @@ _WORD = re.compile(r"(?i)(?!(?:true|false|none)$).{0,200}?[a-z]")
 
 def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
     """One finding per service and variable; optional variables of a service go into one finding."""
+    yield from _in_another_form(facts)
     declared: dict[str, list[tuple[EnvVar, str]]] = defaultdict(list)
     for item, owner in own_variables(facts):
         declared[item.name].append((item, owner))
@@ -73,7 +76,6 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
                 continue
             unread = _Unread(visible - read_names, visible - read_anywhere)
             found = list(_undeclared(service, name, reads, unread, declared))
-            found = found or list(_second_name(service, name, by_name, visible, declared))
             if name in words and "files set" not in "".join(one.title for one in found):
                 continue  # a command that names it may well be told its value by whoever calls it
             yield from found
@@ -103,6 +105,22 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
             )
 
 
+def _in_another_form(facts: Facts) -> Iterator[Finding]:
+    """Services that read a host and its parts, and are given a URL, or the other way round."""
+    for one in other_forms(facts):
+        given, read = (sorted({item.name for item in items}) for items in (one.given, one.reads))
+        yield RULE.finding(
+            f"{one.service.name} is given {some(given, 3)}, but reads {some(read, 3)}",
+            [
+                *((item.place, f"sets {item.name}") for item in one.given),
+                *((item.place, f"reads {item.name}") for item in one.reads),
+            ],
+            service=one.service.name,
+            severity="medium" if one.works_by_default else "high",
+            confidence="medium",
+        )
+
+
 def _undeclared(
     service: Service,
     name: str,
@@ -123,6 +141,17 @@ def _undeclared(
             confidence="high" if sure else "medium",
             remedy=f"Use one name: rename {near} to {name} in the files, or read {near} in the source.",
         )
+    elif other := _second_name(service, name, reads, declared):
+        places += [(read.place, f"reads {other}") for read in service.reads if read.name == other]
+        places += [(item.name_place, f"sets {other}") for item, _ in declared[other]]
+        yield RULE.finding(
+            f"{service.name} reads {name}, which no file declares, beside {other}, which files set",
+            places,
+            service=service.name,
+            confidence="medium",
+            severity="medium",
+            remedy=f"Read {other} everywhere.",
+        )
     elif any(read.required for read in reads) and all(read.default is None for read in reads):
         yield RULE.finding(
             f"{service.name} needs {name}, which no file declares",
@@ -134,35 +163,29 @@ def _undeclared(
 
 
 def _second_name(
-    service: Service,
-    name: str,
-    by_name: dict[str, list[EnvRead]],
-    visible: set[str],
-    declared: dict[str, list[tuple[EnvVar, str]]],
-) -> Iterator[Finding]:
-    """A variable that no file sets, beside one of the same meaning that files set and other source reads."""
-    reads = by_name[name]
-    files = {read.place.path for read in reads}
-    for other in sorted(visible & by_name.keys()):
-        if (
-            meaning(other) == meaning(name)
-            and len(meaning(name)) > 1
-            and public_prefix(other) == public_prefix(name)
-            and not files & {read.place.path for read in by_name[other]}  # one falls back on the other
-        ):
-            yield RULE.finding(
-                f"{service.name} reads {name} in one place and {other} in another, and files set {other}",
-                [
-                    *((read.place, f"reads {name}") for read in reads),
-                    *((read.place, f"reads {other}") for read in by_name[other]),
-                    *((item.name_place, f"sets {other}") for item, _ in declared[other]),
-                ],
-                service=service.name,
-                severity="medium",
-                confidence="medium",
-                remedy=f"Read {other} everywhere.",
-            )
-            return
+    service: Service, name: str, reads: list[EnvRead], declared: dict[str, list[tuple[EnvVar, str]]]
+) -> str:
+    """The declared name under which the source reads the same value in another place; alternatives in one place are
+    meant so, and names of two words anywhere in one file.
+    """
+    words = len(meaning(name))
+    if words < 2:
+        return ""
+    for other in service.reads:
+        if other.name == name or meaning(other.name) != meaning(name):
+            continue
+        if not any(owner in ("", service.name) for _, owner in declared.get(other.name, ())):
+            continue
+        beside = any(
+            one.name == other.name
+            and one.place.path == read.place.path
+            and (words < 3 or abs(one.place.line - read.place.line) < 6)
+            for one in service.reads
+            for read in reads
+        )
+        if public_prefix(other.name) == public_prefix(name) and not beside:
+            return other.name
+    return ""
 
 
 class _Unread(NamedTuple):

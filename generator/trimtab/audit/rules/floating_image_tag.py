@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Facts, Image, Place
 from trimtab.audit.facts.naming import environment_of
+from trimtab.audit.facts.products import is_third_party
 from trimtab.audit.finding import Finding, Rule
 
 _FLOATING = frozenset(
@@ -31,13 +32,11 @@ def check(facts: Facts) -> Iterator[Finding]:
         for image in one.body.maps("images")
         if image.get("digest") or str(image.text("newTag") or "") not in _FLOATING
     }
-    for place, name, tag in _overlays(facts):
-        places.setdefault(name, []).append((place, f"{name}:{tag}"))
     for container in facts.containers:
         image = container.image
         if (
             image is not None
-            and image.repository not in pinned
+            and (image.repository not in pinned or container.origin == "compose")
             and container.build is None
             and container.environment not in ("local", "test")
             and _floats(image)
@@ -54,6 +53,9 @@ def check(facts: Facts) -> Iterator[Finding]:
                 places.setdefault(stage.image.repository, []).append(
                     (stage.place, f"{stage.image.repository}:{stage.image.tag or '(none)'}")
                 )
+    for place, name, tag in _overlays(facts):
+        if name in places or environment_of(place.path):
+            places.setdefault(name, []).append((place, tag))
     for repository, found in sorted(places.items()):
         yield RULE.finding(f"Image {repository} has no fixed version", found)
 
@@ -61,7 +63,7 @@ def check(facts: Facts) -> Iterator[Finding]:
 def _overlays(facts: Facts) -> Iterator[tuple[Place, str, str]]:
     """The images to which an overlay for others than developers gives a tag that moves."""
     for one in facts.objects:
-        if one.kind == "Kustomization" and environment_of(one.place.path) not in ("", "local", "test"):
+        if one.kind == "Kustomization" and environment_of(one.place.path) not in ("local", "test"):
             for image in one.body.maps("images"):
                 name, tag = str(image.text("newName") or image.text("name") or ""), str(image.text("newTag") or "")
                 if name and tag and tag in _FLOATING and not image.get("digest"):
@@ -79,13 +81,17 @@ def _floats(image: Image) -> bool:
 
 
 def _unversioned(image: Image) -> bool:
-    """Whether a tag names no version: none or a moving one, behind which a variant may stand, or a variant alone."""
+    """Whether a tag names no version: none or a moving one, behind which a variant may stand, or a variant alone, which
+    of an official image is any word.
+    """
     if image.tag in _FLOATING:
         return True
     words = image.tag.lower().split("-")
+    name = image.repository.removeprefix("docker.io/").removeprefix("library/")
     if image.base in _SYSTEMS or "distroless" in image.repository:
         return False
-    return words[0] == "latest" or set(words) <= _VARIANTS
+    official = "/" not in name and is_third_party(name)
+    return words[0] == "latest" or set(words) <= _VARIANTS or (official and all(map(str.isalpha, words)))
 
 
 RULE = Rule(

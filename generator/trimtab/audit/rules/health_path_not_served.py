@@ -13,6 +13,7 @@ from trimtab.audit.finding import Finding, Rule
 _HEALTH = re.compile(r"health|live|ready|ping|alive|heartbeat|status|^up$", re.IGNORECASE)
 _WORKER = re.compile(r"(?:^|[-_])(?:workers?|consumers?|schedulers?|crons?|cronjobs?)(?:[-_]|$)", re.IGNORECASE)
 _HEALTH_NAMES = ("health", "live", "ready", "ping", "status")
+_FILE_SERVERS = ("nginx", "caddy", "httpd", "apache")
 _LIBRARIES = (
     "django-health-check",
     "healthchecks",
@@ -88,6 +89,9 @@ def _probes(service: Service) -> Iterator[Probe]:
 
 def _readable(service: Service) -> bool:
     """Whether enough of the source was read to say that a path is not served."""
+    last = [one.stages[-1].image for one in service.dockerfiles if one.stages]
+    if any(image and image.base.rsplit("/", 1)[-1].startswith(_FILE_SERVERS) for image in last):
+        return False
     libraries = service.package.dependencies if service.package else frozenset()
     if any(word in name for name in libraries for word in _LIBRARIES):
         return False

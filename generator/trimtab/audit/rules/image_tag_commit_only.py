@@ -5,74 +5,82 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from trimtab.audit.facts.imagetags import OF_STEP, metadata_of, on_versions, rules_of
 from trimtab.audit.facts.model import Facts, Place, Push, Workflow
 from trimtab.audit.finding import Finding, Rule
 
 _COMMIT = re.compile(r"sha\b|SHA\b|COMMIT|rev-parse|git_hash|GIT_HASH")
-_OF_STEP = re.compile(r"\$\{\{\s*steps\.")
-_MOVING = re.compile(r"latest\b")
 _RELEASE = re.compile(
-    r"\bdate\b|version|VERSION|semver|ref_name|REF_NAME|github\.ref\b|GITHUB_REF|tag_name|TAG_NAME|COMMIT_TAG|release|v?\d{1,9}\.\d|COMMIT_REF"
+    r"\bdate\b|version|VERSION|semver|pep440|tag_name|TAG_NAME|COMMIT_TAG|release|v?\d{1,9}\.\d|event=tag"
+)
+_REF = re.compile(r"ref_name|REF_NAME|github\.ref\b|GITHUB_REF|COMMIT_REF")  # a version only where a tag starts it
+_LATEST = re.compile(r"(?:^|[-_.=])latest\b")
+_MOVING = re.compile(
+    r"^(?:type=raw,value=)?(?:stable|main|master|edge|nightly|dev|develop|development|staging|prod|production)\b|"
+    r"event=(?:branch|pr)\b|^type=(?:edge|schedule)"
 )
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per file that pushes."""
     workflows = {workflow.path: workflow for workflow in facts.workflows}
-    by_path: dict[str, list[tuple[Push, list[str]]]] = {}
+    by_path: dict[str, list[Push]] = {}
     for push in facts.pushes:
-        written = [tag for tag in push.tags if not _OF_STEP.search(_tag(tag))]  # a step may give the registry alone
-        hidden = push.computed and (len(written) < len(push.tags) or not any(map(_OF_STEP.search, push.tags)))
-        tags = [*written, *(_metadata(workflows.get(push.place.path), push.job) if hidden else [])]
-        by_path.setdefault(push.place.path, []).append((push, tags))
-    versioned = {
-        _image(tag) for pushes in by_path.values() for _, tags in pushes for tag in tags if _RELEASE.search(_tag(tag))
+        by_path.setdefault(push.place.path, []).append(push)
+    tagged = {
+        path: [(push, tag, place) for push in pushes for tag, place in _tags(push, workflows.get(path))]
+        for path, pushes in by_path.items()
     }
-    for path, pushes in sorted(by_path.items()):
-        places: list[tuple[Place, str]] = []
-        named = [_tag(tag) for _, tags in pushes for tag in tags]
-        if any(_RELEASE.search(tag) for tag in named):
+    released = {
+        path for path, tags in tagged.items() if not all(_nameless(tag, workflows.get(path)) for _, tag, _ in tags)
+    }
+    elsewhere = {name for path in released for push in by_path[path] for name in _images(push)}
+    for path, tags in sorted(tagged.items()):
+        if path in released:
             continue
-        for push, tags in pushes:
-            if tags and all(_COMMIT.search(_tag(tag)) or _MOVING.search(_tag(tag)) for tag in tags):
-                lines = dict(zip(push.tags, push.lines, strict=False))
-                places.extend(
-                    (Place(path, lines.get(tag, push.place.line)), _tag(tag))
-                    for tag in tags
-                    if _image(tag) not in versioned
-                )
+        places = [(place, tag) for push, tag, place in tags if not _REF.search(tag) and not _images(push) <= elsewhere]
         if places:
-            commit = any(_COMMIT.search(value) for _, value in places)
-            moving = any(_MOVING.search(value) for _, value in places)
-            under = (
-                "the commit and latest only" if commit and moving else "the commit only" if commit else "latest only"
+            moving = [tag for _, tag in places if not _COMMIT.search(tag)]
+            ways = ["the commit"] if len(moving) < len(places) else []
+            ways += ["latest" if all(map(_LATEST.search, moving)) else "names that move"] if moving else []
+            yield RULE.finding(
+                f"{path} pushes images under {' and '.join(ways)} only",
+                list(dict.fromkeys(places)),
+                confidence="medium" if moving else "high",
             )
-            yield RULE.finding(f"{path} pushes images under {under}", places, confidence="medium" if moving else "high")
 
 
-def _tag(text: str) -> str:
-    return text.rsplit("/", 1)[-1].partition(":")[2] or text
+def _nameless(tag: str, workflow: Workflow | None) -> bool:
+    """Whether a tag tells no version: it is the commit, or a name that moves with every build, as a branch's does."""
+    branch = _REF.search(tag) and workflow is not None and not on_versions(workflow)
+    return bool(_COMMIT.search(tag) or _LATEST.search(tag) or _MOVING.search(tag) or branch) and not _RELEASE.search(
+        tag
+    )
 
 
-def _image(text: str) -> str:
-    head, sign, last = text.rpartition("/")
-    return f"{head}{sign}{last.partition(':')[0]}"
+def _images(push: Push) -> set[str]:
+    """The images that a push names, without registry and tag."""
+    last = [name.split("@")[0].rsplit("/", 1)[-1] for name in (*push.images, *push.tags)]
+    return {name.partition(":")[0] for name in last if not OF_STEP.search(name)} - {""}
 
 
-def _metadata(workflow: Workflow | None, job_id: str) -> list[str]:
-    """The tag rules of the metadata step that computes a push's tags; its defaults hold branches and
-    releases.
+def _tags(push: Push, workflow: Workflow | None) -> list[tuple[str, Place]]:
+    """The tags of a push without their repositories, those that a metadata step computes by its rules; a word that fits
+    a version where they are computed in a way that is not known. A step may give the registry alone.
     """
-    for job in workflow.jobs if workflow else ():
-        if job.id == job_id:
-            for step in job.steps:
-                if step.uses.startswith("docker/metadata-action"):
-                    return [
-                        line.strip()
-                        for line in step.options.get("tags", "type=semver version").split("\n")
-                        if line.strip()
-                    ]
-    return ["computed version"]
+    job = next((job for job in workflow.jobs if job.id == push.job), None) if workflow else None
+    lines = dict(zip(push.tags, push.lines, strict=False))
+    found: list[tuple[str, Place]] = []
+    for tag in push.tags:
+        last = tag.rsplit("/", 1)[-1]
+        written = last.partition(":")[2] or (tag if "$" in last else "latest")
+        by = OF_STEP.search(written) if push.computed else None
+        if by is None:
+            found.append((written, Place(push.place.path, lines.get(tag, push.place.line))))
+        else:
+            step = metadata_of(job, by[1]) if job else None
+            found += rules_of(step, push.place.path) if step else [("computed version", push.place)]
+    return found or [("computed version", push.place)]
 
 
 RULE = Rule(
@@ -82,7 +90,8 @@ RULE = Rule(
     area="CI/CD Pipeline",
     title="Images are tagged with the commit only",
     what="Looks at the tags of every image push: a file whose pushes name no version or release, only the commit or "
-    "`latest`, is reported, unless another one pushes versions of the same images.",
+    "names that move, such as `latest` and branches, is reported, unless another file pushes the image's versions. The "
+    "name of a branch or tag counts where tags start the workflow.",
     why="Nobody can tell which image is a release, and a rollback to a version means searching for its commit.",
     example="tags: ghcr.io/acme/backend:${{ github.sha }}",
     remedy="Keep the commit tag and add the release's version, and `latest` on a release, as "

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trimtab.audit.facts.commands import INDEX_CHECK
-from trimtab.audit.facts.model import Facts, Place
+from trimtab.audit.facts.model import Facts, Job, Place
 from trimtab.audit.facts.query import deploy_jobs, is_called
 from trimtab.audit.finding import Finding, Rule
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding for the repository, when it deploys, has index SQL, and never looks at the indexes."""
-    deploys = [
-        (job.place, f"deploy: {workflow.path.rsplit('/', 1)[-1]} {job.id}") for workflow, job in deploy_jobs(facts)
-    ]
+    jobs = list(deploy_jobs(facts))
+    jobs = [(workflow, job) for workflow, job in jobs if not _infrastructure(job)] or jobs
+    deploys = [(job.place, f"deploy: {workflow.path.rsplit('/', 1)[-1]} {job.id}") for workflow, job in jobs]
     indexes = [(Place(path, 1), "creates indexes") for path, what in sorted(facts.sql.items()) if what == "index"]
     known = bool(indexes)
     indexes += [(one.place, f"{one.tool} migrations") for one in facts.migrations if not indexes]
@@ -32,6 +32,11 @@ def check(facts: Facts) -> Iterator[Finding]:
         [*deploys, *indexes[:10]],
         confidence="high" if known else "medium",
     )
+
+
+def _infrastructure(job: Job) -> bool:
+    """Whether a job makes machines and databases, rather than putting a version of the application on them."""
+    return any("terraform apply" in step.run for step in job.steps)
 
 
 RULE = Rule(

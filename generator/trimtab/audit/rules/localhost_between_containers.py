@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from trimtab.audit.facts.model import Container, Facts, Place
+from trimtab.audit.facts.forms import given_otherwise
+from trimtab.audit.facts.model import Container, EnvRead, Facts, Place
 from trimtab.audit.facts.products import DEFAULT_PORT, datastore_of
 from trimtab.audit.facts.query import containers_by_path
 from trimtab.audit.facts.text import DEFAULT_PORTS, urls
@@ -41,6 +42,49 @@ def check(facts: Facts) -> Iterator[Finding]:
                 if any(not value.startswith(("http", "ws", "grpc")) for _, _, value in places)
                 else "medium",
             )
+    yield from _fallbacks(facts)
+
+
+def _fallbacks(facts: Facts) -> Iterator[Finding]:
+    """Addresses at localhost that the source takes where a compose service is not given another one."""
+    for service in facts.services:
+        built = {item.name for dockerfile in service.dockerfiles for item in dockerfile.env}
+        for container in service.containers if service.root is not None else ():
+            files = {item.place.path for item in container.env if item.origin == "envfile"}
+            if container.origin != "compose" or container.partial or len(files) < len(container.env_files):
+                continue
+            siblings = [one for one in containers_by_path(facts)[container.place.path] if one is not container]
+            given = {item.name for item in container.env} | built | given_otherwise(service, container.env, facts)
+            parts = {name.partition("_")[0] for name in given & {read.name for read in service.reads}}
+            lacking = [
+                read
+                for read in service.reads
+                # REDIS_HOST may be given in place of REDIS_URL
+                if not {read.name, read.name.partition("_")[0]} & (given | parts)
+                and _asks_itself(read, container, siblings)
+            ]
+            if lacking and container.network_mode != "host":
+                names = list(dict.fromkeys(read.name for read in lacking))
+                yield RULE.finding(
+                    f"{container.name} is not given {', '.join(names)}, so that it asks localhost, which is itself",
+                    [
+                        *((container.place, f"not set: {name}") for name in names),
+                        *((read.place, f"{read.name}: {read.default}") for read in lacking),
+                    ],
+                    service=service.name,
+                    severity="medium",
+                    confidence="medium",
+                )
+
+
+def _asks_itself(read: EnvRead, container: Container, siblings: list[Container]) -> bool:
+    """Whether the default of a variable is the address at localhost of another container."""
+    own = {port.number for port in container.ports}
+    return any(
+        host in _LOCAL and number not in own and not _OUTWARD.search(read.name) and _opens(siblings, number)
+        for scheme, host, port, _ in urls(read.default or "")
+        if (number := port or DEFAULT_PORTS.get(scheme))
+    )
 
 
 def _has_sidecar(container: Container, facts: Facts) -> bool:
@@ -100,8 +144,9 @@ RULE = Rule(
     area="Docker Configuration",
     title="A container reaches another one at localhost",
     what="""Looks for database and service URLs with the host `localhost` in the variables of containers
-that have siblings. Addresses that are
-meant for a browser (CORS origins, public URLs) and containers on the host's network are left out.""",
+that have siblings, and for those that the source takes when a compose service is not given the variable.
+Addresses that are meant for a browser (CORS origins, public URLs) and containers on the host's network are left
+out.""",
     why="Inside a container localhost is the container itself, so the connection is refused.",
     example="DATABASE_URL: postgresql://app@localhost:5432/app   # the database is the service `postgres`",
     remedy="Use the other service's name as the host.",

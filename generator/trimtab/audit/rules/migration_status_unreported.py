@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trimtab.audit.facts.commands import migration_words
 from trimtab.audit.facts.model import Facts
 from trimtab.audit.facts.query import migration_runs
 from trimtab.audit.facts.schema import source_runs
@@ -15,8 +16,8 @@ def check(facts: Facts) -> Iterator[Finding]:
     runs = migration_runs(facts)
     contexts = ("workflow", "kubernetes", "compose", "dockerfile", "script") if facts.workflows else ("kubernetes",)
     ups = [
-        (command.place, f"{tool} up")
-        for command, tool, action in runs
+        (command.place, migration_words(command))
+        for command, _, action in runs
         if action == "up" and command.context in contexts
     ]
     if facts.workflows:

@@ -66,26 +66,32 @@ def _job_work(job: Job) -> set[str]:
     for the same.
     """
     found: set[str] = set()
+    kinds = {*_KINDS, "lint"} & {"test", "image", "push", "migrate", "lint", *job.kinds}
+    leaves = bool(job.kinds & {"push", "deploy"})  # else what compose builds serves the job's own tests
     for step in job.steps:
         directory = step.directory.strip("./")
         for line, _ in logical_lines(step.run):
             for command in map(str.strip, re.split(r"&&|\|\||;", line)):
                 moved = re.match(r"cd\s+(\S+)", command)
                 directory = moved[1].strip("./") if moved else directory
-                for kind in kinds_of(command) & {*_KINDS, "lint"} - _setting_up(job, command):
+                composed = not leaves and re.search(r"\bdocker[ -]compose\b", command)
+                for kind in (kinds_of(command) & kinds) - ({"image"} if composed else set()):
                     found.add(f"{kind}: {_short(command, directory)}")
         if step.uses.startswith("docker/build-push-action"):
             found.add(_built(step))
+        if _releases(step):
+            found.add("release: the tag's release")
         if "ssh-action" in step.uses:
             found.add(f"deploy: {step.options.get('host', 'ssh')}")
     return found
 
 
-def _setting_up(job: Job, command: str) -> set[str]:
-    """The kinds of work that a compose command has only by its words, in a job that starts containers for tests."""
-    if not re.search(r"\bdocker[ -]compose\b", command) or {"deploy", "push"} & job.kinds:
-        return set()
-    return {"deploy", "image"}
+def _releases(step: Step) -> bool:
+    """Whether a step writes the release of a tag, rather than adding files to it."""
+    action = step.uses.partition("@")[0]
+    if action in ("softprops/action-gh-release", "ncipollo/release-action"):
+        return any(key in step.options for key in ("body", "body_path", "bodyFile", "generate_release_notes"))
+    return action == "actions/create-release" or "gh release create" in step.run
 
 
 def _built(step: Step) -> str:
@@ -94,7 +100,8 @@ def _built(step: Step) -> str:
 
 def _short(command: str, directory: str) -> str:
     """The tool and what it is told to do where, alike for `npm test`, `npm t` and `npm run test:unit`, and for
-    `pytest api/tests` and `cd api && python -m pytest tests/`.
+    `pytest api/tests` and `cd api && python -m pytest tests/`; a suite of another kind, such as `test:e2e`, is another
+    work.
     """
     where = f" in {directory}" if directory else ""
     if tests := _PYTEST.search(command):
@@ -106,10 +113,12 @@ def _short(command: str, directory: str) -> str:
     words = command[found.start() if found else 0 :].split()
     if len(words) > 1 and words[0] in ("npm", "pnpm", "yarn", "bun"):
         script = next((word for word in words[1:] if word not in ("run", "t") and not word.startswith("-")), "test")
-        return f"{words[0]} {script.partition(':')[0]}{where}"
+        name, _, suite = script.partition(":")
+        return f"{words[0]} {name if suite.partition(':')[0] in _SAME_SUITE else script}{where}"
     return " ".join([*words[:2], *sorted(_selected(words[2:]))]) + where
 
 
+_SAME_SUITE = frozenset({"", "unit", "ci", "cov", "coverage", "run", "all", "prod", "once", "check"})
 _SELECTS = frozenset({"-tags", "--tags", "-p", "--package", "-m", "-k", "-run", "--filter", "--testsuite", "-pl"})
 
 

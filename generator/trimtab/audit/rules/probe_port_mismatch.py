@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trimtab.audit.facts.model import Facts, Place
+from trimtab.audit.facts.model import Container, Facts, Place, Probe, Service
 from trimtab.audit.facts.naming import comparable
 from trimtab.audit.facts.ports import claims, unit_of
 from trimtab.audit.finding import Finding, Rule
@@ -53,6 +53,8 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901
                     if claim.unit != unit and comparable(claim.environment, container.environment)
                 ]
                 inside = [claim for claim in stated if claim.unit == unit]
+                if container.partial:  # a patch leaves the ports of what it patches as they are
+                    opened |= {port.number for base in _bases(container, service) for port in base.ports if port.number}
                 units = {claim.unit for claim in elsewhere if claim.port != probe.port} - {
                     claim.unit for claim in elsewhere if claim.port == probe.port
                 }
@@ -63,6 +65,10 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901
                     probes.append((probe.place, probe.port))
                     deployed = deployed or any(claim.environment != "example" for claim in wrong)
                     others += [(claim.place, str(claim.port)) for claim in wrong]
+        found = list(_patched(service)) if not probes else []
+        deployed = deployed or bool(found)
+        probes += [(place, port) for place, port, patched in found if patched]
+        others += [(place, str(port)) for place, port, patched in found if not patched]
         if probes:
             asked = sorted({port for _, port in probes})
             stated_elsewhere = sorted({value for _, value in others})
@@ -74,6 +80,37 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901
                 confidence="high" if deployed else "medium",
                 evidence="; ".join(service.evidence),
             )
+
+
+def _bases(container: Container, service: Service) -> list[Container]:
+    """The containers that a patch is laid upon."""
+    return [
+        one
+        for one in service.containers
+        if not one.partial
+        and (one.origin, one.workload, one.name) == ("kubernetes", container.workload, container.name)
+    ]
+
+
+def _patched(service: Service) -> Iterator[tuple[Place, int, bool]]:
+    """Where a patch lets a probe ask the same path on another port than the probe that it replaces: (place, port,
+    whether it is the patch's).
+    """
+    for container in service.containers:
+        for base in _bases(container, service) if container.partial and container.origin == "kubernetes" else ():
+            numbers = {port.name: port.number for port in (*base.ports, *container.ports) if port.name}
+            own = {probe.kind: (probe, _number(probe, numbers)) for probe in base.probes}
+            for probe in container.probes:
+                before, asked = own.get(probe.kind, (None, None))
+                number = _number(probe, numbers)
+                if before is None or before.path != probe.path or not asked or not number or asked == number:
+                    continue
+                yield probe.place, number, True
+                yield before.place, asked, False
+
+
+def _number(probe: Probe, numbers: dict[str, int | None]) -> int | None:
+    return numbers.get(probe.port) if isinstance(probe.port, str) else probe.port
 
 
 def _health_checks(facts: Facts) -> Iterator[Finding]:

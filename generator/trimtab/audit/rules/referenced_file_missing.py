@@ -6,16 +6,18 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from trimtab.audit.facts.commands import logical_lines
-from trimtab.audit.facts.model import Build, Container, Facts, Place, Reference
+from trimtab.audit.facts.model import Build, Container, Dockerfile, Facts, Place, Reference
 from trimtab.audit.facts.query import commands_by_path
-from trimtab.audit.facts.references import moved
 from trimtab.audit.facts.text import directory_of, join
 from trimtab.audit.finding import Finding, Rule
 from trimtab.errors import some
 
 _CONFIGURATION = (".conf", ".yml", ".yaml", ".sql", ".sh", ".toml", ".ini", ".cnf", ".json", ".template")
 _GENERATED = ("env file",)
+_MADE = ("script", "manifest", "compose file", "values file")
+_WITHIN = ("script", "requirements file", "default compose file", "working directory")  # told by its folder's absence
+_BUILT_FOLDERS = frozenset({"pkg", "public", "site", "coverage", "generated", "tmp"})
+_OUTPUT = re.compile(r"target|node_modules|vendor|bin|\.git|build|(?:dist|out)(?:[-_].*)?")
 _GRAVE = (
     "Dockerfile",
     "build context",
@@ -33,6 +35,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     missing: dict[tuple[str, str], set[Place]] = defaultdict(set)
     for path, what, place in (*_named(facts), *_built(facts), *_mounted(facts)):
         missing[(path, what)].add(place)
+    yield from _several(missing)
     for (path, what), places in sorted(missing.items()):
         yield RULE.finding(
             f"The {what} {path} is referred to and not in the repository",
@@ -40,21 +43,25 @@ def check(facts: Facts) -> Iterator[Finding]:
             severity="high" if what in _GRAVE and not _by_scripts(places) else "medium",
             confidence="medium" if what == "script" or _by_scripts(places) else "high",
         )
-    copied: dict[str, list[tuple[Place, str]]] = defaultdict(list)
-    for path, place in _copied(facts):
-        copied[place.path].append((place, path))
-    absent: dict[str, list[tuple[Place, str]]] = defaultdict(list)
-    for manifest, name, place in _scripts(facts):
-        absent[manifest].append((place, name))
-    for manifest, uses in sorted(absent.items()):
-        names = some(list(dict.fromkeys(name for _, name in uses)), 4)
-        title = f"Workflows run scripts that {manifest} does not have: {names}"
-        yield RULE.finding(title, uses, severity="medium")
-    for dockerfile, sources in sorted(copied.items()):
-        paths = list(dict.fromkeys(path for _, path in sources))
-        yield RULE.finding(
-            f"{dockerfile} copies what is not in the repository: {some(paths, 3)}", sources, severity="medium"
-        )
+    yield from _copied(facts)
+
+
+def _several(missing: dict[tuple[str, str], set[Place]]) -> Iterator[Finding]:
+    """One finding for all the scripts that the same files run in vain; they are taken out of `missing`."""
+    together: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for (path, what), places in sorted(missing.items()):
+        if what == "script":
+            together[tuple(sorted({place.path for place in places}))].append(path)
+    for files, paths in together.items():
+        if len(paths) > 1:
+            found = [(place, path) for path in paths for place in sorted(missing.pop((path, "script")))]
+            yield RULE.finding(
+                f"{len(paths)} scripts that {some(files, 3)} run{'s' * (len(files) == 1)} are not in the repository: "
+                f"{some(paths, 3)}",
+                found,
+                severity="medium",
+                confidence="medium",
+            )
 
 
 def _by_scripts(places: set[Place]) -> bool:
@@ -64,32 +71,24 @@ def _by_scripts(places: set[Place]) -> bool:
 
 def _named(facts: Facts) -> Iterator[tuple[str, str, Place]]:
     contexts = {one.path for one in facts.references if one.what == "build context" and not facts.exists(one.path)}
+    entered = {
+        (one.place.path, one.path)
+        for one in facts.references
+        if one.what == "working directory" and not facts.exists(one.path)
+    }
     for one in facts.references:
-        made = one.what == "script" and _downloaded(facts, one)
+        made = one.what in _MADE and _written(facts, one)
         made = made or (one.what == "default compose file" and _has_default(facts, directory_of(one.path)))
         made = made or (one.what == "Dockerfile" and directory_of(one.path) in contexts)
+        made = made or (one.what in _WITHIN and any((one.place.path, above) in entered for above in _above(one.path)))
         if not made and not facts.exists(one.path) and not _made_later(facts, one.path, one.what):
             yield one.path, one.what, one.place
 
 
-_ELSEWHERE = re.compile(r"\s(?:--prefix|-C|--dir|-w|--workspaces?|--filter|-F|--if-present)\b")
-_RUNS = re.compile(r"(?:^|[\s;&|(])(?:npm|pnpm)\s+(?:run\s+([\w:.-]+)|(test))(?=$|[\s;&|)])([^;&|\n]{0,300})")
-
-
-def _scripts(facts: Facts) -> Iterator[tuple[str, str, Place]]:
-    """Scripts of package manifests that workflows run by name, in a folder that can be told."""
-    manifests = {one.directory: one for one in facts.packages if one.path.endswith("package.json")}
-    for workflow in facts.workflows:
-        for step in (step for job in workflow.jobs for step in job.steps):
-            directory = join("", step.directory) or "" if "$" not in step.directory else "$"
-            for line, number in logical_lines(step.run, step.run_line):
-                inside = moved(directory, line.partition("&&")[0])
-                for match in _RUNS.finditer(line):
-                    package = manifests.get(inside)
-                    name = match[1] or match[2]
-                    if package and not _ELSEWHERE.search(match[3]) and "||" not in line and name not in package.scripts:
-                        yield package.path, name, Place(workflow.path, number)
-                directory = moved(directory, line)
+def _above(path: str) -> Iterator[str]:
+    """The folders that a path lies in."""
+    while path := directory_of(path):
+        yield path
 
 
 def _has_default(facts: Facts, folder: str) -> bool:
@@ -106,10 +105,10 @@ def _built(facts: Facts) -> Iterator[tuple[str, str, Place]]:
             continue
         if build.context.startswith("vendor/") or _from_root(facts, build, container.place.path):
             continue
-        if _overrides(facts, container):
+        if not build.explicit and _overrides(facts, container):
             continue
         if build.context and not facts.exists(build.context) and not _made_later(facts, build.context, ""):
-            yield build.context, "build context", build.context_at or build.place
+            yield build.context, "build context", build.context_place or build.place
         elif build.dockerfile and not facts.exists(build.dockerfile) and not _made_later(facts, build.dockerfile, ""):
             yield build.dockerfile, "Dockerfile", build.place
 
@@ -138,36 +137,73 @@ def _overrides(facts: Facts, container: Container) -> bool:
     )
 
 
-def _downloaded(facts: Facts, reference: Reference) -> bool:
-    """Whether another command of the same file makes the script first."""
-    name = reference.path.rsplit("/", 1)[-1]
+def _written(facts: Facts, reference: Reference) -> bool:
+    """Whether another command of the same file downloads or writes the file first."""
+    name = re.escape(reference.path.rsplit("/", 1)[-1])
+    by = r"\b(?:curl|wget|cp|mv|tee|install)\b|>"
+    if reference.what != "script":
+        by = rf"(?:>|\btee\b)\s{{0,20}}\S{{0,300}}{name}|\bcp\s"
     return any(
-        name in command.text and re.search(r"\b(?:curl|wget|cp|mv|tee|install)\b|>", command.text)
+        re.search(name, command.text) and re.search(by, command.text)
         for command in commands_by_path(facts).get(reference.place.path, ())
     )
 
 
-def _copied(facts: Facts) -> Iterator[tuple[str, Place]]:
-    """What a Dockerfile copies from a context that is known, and that is not there."""
-    contexts: dict[str, set[str]] = defaultdict(set)
+def _contexts(facts: Facts) -> dict[str, dict[str, list[Place]]]:
+    """By Dockerfile the contexts that whole images are built from, and where each is written."""
+    found: dict[str, dict[str, list[Place]]] = defaultdict(lambda: defaultdict(list))
     for container in facts.containers:
-        if container.build and container.build.context is not None:
-            contexts[container.build.dockerfile].add(container.build.context)
+        build = container.build
+        if build is not None and build.context is not None:
+            found[build.dockerfile][build.context].append(build.context_place or build.place)
     for push in facts.pushes:
         if push.dockerfile:
-            contexts[push.dockerfile].add(push.context)
-    for dockerfile in facts.dockerfiles:
-        homes = contexts.get(dockerfile.path, set())
-        for source, place in dockerfile.copies if len(homes) == 1 else ():
-            path = join(next(iter(homes)), source.lstrip("/"))
-            if not path or any(char in source for char in "*?[$<{") or "://" in source:
-                continue
-            if (
-                not facts.exists(path)
-                and not _made_later(facts, path, "")
-                and not source.endswith((".lock", "lock.json", "lock.yaml", ".jar", ".whl", ".env"))
-            ):
-                yield path, place
+            found[push.dockerfile][push.context].append(push.context_place or push.place)
+    return found
+
+
+def _uncopied(dockerfile: Dockerfile, context: str, facts: Facts) -> list[tuple[str, Place]]:
+    """What a Dockerfile copies from a context that is not there; of a pattern, the folder that it is in."""
+    found = []
+    for source, place in dockerfile.copies:
+        plain = re.split(r"[*?\[]", source)[0].rpartition("/")[0] if re.search(r"[*?\[]", source) else source
+        path = join(context, plain.lstrip("/"))
+        if not plain or not path or any(char in plain for char in "$<{") or "://" in source:
+            continue
+        if (
+            not facts.exists(path)
+            and not _made_later(facts, path, "")
+            and not source.endswith((".lock", "lock.json", "lock.yaml", ".jar", ".whl", ".env"))
+        ):
+            found.append((path, place))
+    return found
+
+
+def _copied(facts: Facts) -> Iterator[Finding]:
+    """What Dockerfiles copy in vain, and contexts that are wrong where another one is right."""
+    contexts = _contexts(facts)
+    targets = {one.build.dockerfile for one in facts.containers if one.build and one.build.target}
+    for dockerfile in sorted(facts.dockerfiles, key=lambda one: one.path):
+        homes = contexts.get(dockerfile.path, {})
+        missing = {home: _uncopied(dockerfile, home, facts) for home in homes}
+        right = [home for home in homes if not missing[home]]
+        if len(homes) == 1 and not right:
+            sources = [(place, path) for path, place in missing[next(iter(homes))]]
+            paths = list(dict.fromkeys(path for _, path in sources))
+            yield RULE.finding(
+                f"{dockerfile.path} copies what is not in the repository: {some(paths, 3)}", sources, severity="medium"
+            )
+        for home in homes if right and dockerfile.path not in targets else ():
+            paths = list(dict.fromkeys(path for path, _ in missing[home]))
+            if paths:
+                yield RULE.finding(
+                    f"{dockerfile.path} is built from {home or '.'}, which lacks what it copies: {some(paths, 3)}",
+                    [
+                        *((place, home or ".") for place in homes[home]),
+                        *((place, path) for path, place in missing[home]),
+                        *((place, one or ".") for one in right for place in homes[one]),
+                    ],
+                )
 
 
 def _from_root(facts: Facts, build: Build, path: str) -> bool:
@@ -189,7 +225,7 @@ def _made_later(facts: Facts, path: str, what: str) -> bool:
     """
     name = path.rsplit("/", 1)[-1]
     parts = path.split("/")
-    if any(part in ("target", "dist", "build", "out", "node_modules", "vendor", "bin", ".git") for part in parts):
+    if any(_OUTPUT.fullmatch(part) for part in parts) or (what == "working directory" and name in _BUILT_FOLDERS):
         return True
     if what in _GENERATED:
         beside = path[: -len(name)]
@@ -214,7 +250,7 @@ RULE = Rule(
     area="References and Versions",
     title="A referenced file is not in the repository",
     what="Looks up every Dockerfile, build context, compose file, script, chart, manifest and env file that "
-    "compose files, workflows, Makefiles and "
+    "compose files, workflows, Makefiles, package.json and "
     "kustomizations name, what Dockerfiles copy from a known context, and configuration files that are mounted. Env files that are made from an example are left out.",  # noqa: E501
     why="The step that needs the file fails, often only in the environment where nobody tries it.",
     example="""services:

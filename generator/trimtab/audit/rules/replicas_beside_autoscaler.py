@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Autoscaler, Facts
-from trimtab.audit.facts.query import first_per_value
+from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.finding import Finding, Rule
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per workload."""
-    targets: dict[str, list[Autoscaler]] = {}
+    targets: dict[tuple[str, str], list[Autoscaler]] = defaultdict(list)
     for scaler in facts.autoscalers:
         if scaler.target and not scaler.off:
-            targets.setdefault(scaler.target[1], []).append(scaler)
-    for name, scalers in sorted(targets.items()):
+            targets[scaler.target[1], _home(scaler, facts)].append(scaler)
+    for (name, group), scalers in sorted(targets.items()):
+        scaler = scalers[0]
         environments = {one.environment for one in scalers}
+        groups = {group, *(one.group for one in scalers)}
+        without = set(_removed(scaler, facts))
+        named = [one for one in facts.workloads if one.name == name and "tpl-" not in name]
         fixed = [
             one
-            for one in facts.workloads
+            for one in named
             # A chart's values may turn the autoscaler on and the replicas off together.
-            if one.name == name and one.replicas and "tpl-" not in name and one.environment in environments
+            if one.replicas
+            and not (one.patch and one.environment in without)
+            and (one.environment in environments or (one.patch and "" in environments))
+            # The objects of another folder count when this one has none of the name, and those of overlays within it.
+            and (
+                one.group in groups
+                or (one.patch and one.group.startswith(f"{group}/"))
+                or not any(other.group == group for other in named)
+            )
         ]
         if fixed:
             yield RULE.finding(
-                f"{fixed[0].kind} {name} sets replicas beside {scalers[0].kind} {scalers[0].name}",
-                first_per_value(
-                    [
-                        *((one.replicas, "replicas") for one in fixed if one.replicas),
-                        *((one.place, one.kind) for one in scalers),
-                    ]
-                ),
+                f"{fixed[0].kind} {name} sets replicas beside {scaler.kind} {scaler.name}",
+                [
+                    *((one.replicas, f"replicas: {one.count}".removesuffix(": ")) for one in fixed if one.replicas),
+                    *dict.fromkeys((one.place, one.kind) for one in scalers),
+                ],
             )
+
+
+def _home(scaler: Autoscaler, facts: Facts) -> str:
+    """The folder of an autoscaler, or the one that has its workload where its own, such as an overlay's, has none."""
+    homes = {one.group for one in facts.workloads if scaler.target and one.name == scaler.target[1] and not one.patch}
+    return homes.pop() if scaler.group not in homes and len(homes) == 1 else scaler.group
+
+
+def _removed(scaler: Autoscaler, facts: Facts) -> Iterator[str]:
+    """The environments whose overlays delete an autoscaler."""
+    for one in facts.objects:
+        if one.kind == "Kustomization":
+            texts = [str(patch.text("patch") or "") for patch in one.body.maps("patches")]
+            texts += [str(text) for text in one.body.seq("patchesStrategicMerge").texts()]
+            name = re.compile(rf"\bname:\s*[\"']?{re.escape(scaler.name)}(?![\w.-])")
+            if any("$patch: delete" in text and scaler.kind in text and name.search(text) for text in texts):
+                yield environment_of(one.place.path)
+        elif (one.kind, one.name) == (scaler.kind, scaler.name) and one.body.text("$patch") == "delete":
+            yield one.environment
 
 
 RULE = Rule(

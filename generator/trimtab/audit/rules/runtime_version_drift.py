@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Facts
 from trimtab.audit.facts.products import RUNTIMES
-from trimtab.audit.facts.versions import differing
+from trimtab.audit.facts.versions import differing, distinct
 from trimtab.audit.finding import Finding, Rule
 from trimtab.errors import some
 
@@ -14,9 +14,8 @@ from trimtab.errors import some
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per runtime and service directory."""
     for (product, directory), places in sorted(differing(facts, RUNTIMES).items()):
-        values = list(dict.fromkeys(value for _, value in places))
         where = f" in {directory}" if directory else ""
-        versions = some([value.partition(" ")[2] for value in values], 5)
+        versions = some(distinct(places, product), 5)
         yield RULE.finding(f"The version of {product}{where} differs between files: {versions}", places)
 
 

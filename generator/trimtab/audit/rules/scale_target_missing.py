@@ -11,7 +11,9 @@ from trimtab.audit.finding import Finding, Rule
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per autoscaler."""
     known = {one.name for one in facts.workloads}
-    known_objects = {(item.kind, item.name) for item in facts.objects}
+    known_objects = {(item.kind, item.name) for item in facts.objects} | {
+        (item.kind, item.name) for item in facts.renamed
+    }
     for scaler in facts.autoscalers:
         if scaler.minimum and scaler.maximum and scaler.minimum > scaler.maximum:
             yield RULE.finding(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Facts, SecretValue
 from trimtab.audit.finding import Finding, Rule
+from trimtab.errors import some
 
 _APART = ("local", "test", "example")
 
@@ -16,10 +17,15 @@ def check(facts: Facts) -> Iterator[Finding]:
     by_digest: dict[str, list[SecretValue]] = defaultdict(list)
     for secret in facts.secrets:
         by_digest[secret.digest].append(secret)
+    plain: dict[str, list[SecretValue]] = defaultdict(list)
     for found in by_digest.values():
         # A value of a development or test file matters where it stands in another file, too.
         grave = [one for one in found if _grave(one)]
         if not grave:
+            continue
+        if all(one.strength == "weak" for one in grave):
+            for secret in grave:
+                plain[secret.place.path].append(secret)
             continue
         certain = any(secret.strength == "certain" for secret in grave)
         open_default = all(secret.fallback for secret in grave)
@@ -34,10 +40,23 @@ def check(facts: Facts) -> Iterator[Finding]:
             else "medium",
             severity="critical" if certain else "medium" if open_default else "high",
         )
+    yield from _weak(plain)
 
 
 def _grave(secret: SecretValue) -> bool:
     return secret.strength == "certain" or (secret.environment not in _APART and not secret.weak)
+
+
+def _weak(by_file: dict[str, list[SecretValue]]) -> Iterator[Finding]:
+    """One finding for the plain words in the Secrets of a file."""
+    for path, found in sorted(by_file.items()):
+        names = some(sorted({secret.name for secret in found}), 3)
+        yield RULE.finding(
+            f"{path} holds the value of {names} in a Secret that everybody can read",
+            [(secret.place, secret.name) for secret in found],
+            severity="medium",
+            confidence="medium",
+        )
 
 
 RULE = Rule(

@@ -13,8 +13,11 @@ def check(facts: Facts) -> Iterator[Finding]:
     """One finding per name and environment."""
     by_name: dict[tuple[str, str], list[SecretValue]] = defaultdict(list)
     for secret in facts.secrets:
-        if secret.environment != "example" and not secret.weak and "_" in secret.name:  # a bare PASSWORD is of anything
-            by_name[(secret.name.upper(), secret.environment)].append(secret)
+        name = secret.name.upper().replace("-", "_").replace(".", "_")
+        if secret.environment == "example" or secret.weak or secret.strength == "weak":
+            continue
+        if "_" in name:  # one word, such as `auth` or `password`, is another secret in every object that has it
+            by_name[(name, secret.environment)].append(secret)
     for (name, environment), found in sorted(by_name.items()):
         if len({secret.digest for secret in found}) > 1 and len({secret.place.path for secret in found}) > 1:
             where = f" for {environment}" if environment else ""

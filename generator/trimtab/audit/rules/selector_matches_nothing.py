@@ -54,7 +54,8 @@ def check(facts: Facts) -> Iterator[Finding]:
             labels = {name: str(value) for name, value in body.items() if isinstance(value, str)}
             if labels and match.by_hand(labels):
                 place = Place(item.place.path, item.body.map("spec").line_of(key))
-                yield from _unmatched(f"{item.kind} {item.name}", labels, place, match)
+                alone = not any(_top(pod.place.path) == _top(item.place.path) for pod in pods)
+                yield from _unmatched(f"{item.kind} {item.name}", labels, place, match, foreign=alone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,14 @@ class _Matching:
         return not foreign or any(foreign & set(pod.pod_labels) for pod in self.pods)
 
 
-def _unmatched(what: str, selector: _Labels, place: Place, match: _Matching) -> Iterator[Finding]:
+def _top(path: str) -> str:
+    return path.partition("/")[0]
+
+
+def _unmatched(
+    what: str, selector: _Labels, place: Place, match: _Matching, *, foreign: bool = False
+) -> Iterator[Finding]:
+    """A finding where the selector matches nothing; `foreign` pods may come from elsewhere: none stands beside it."""
     pods = match.pods
     written = {key: value for key, value in selector.items() if (key, value) not in match.added} or selector
     if any(_within(written, pod.pod_labels) for pod in pods):
@@ -85,7 +93,7 @@ def _unmatched(what: str, selector: _Labels, place: Place, match: _Matching) -> 
     close = [
         pod for pod in near if pod.name in what.rsplit(maxsplit=1)[-1] or what.rsplit(maxsplit=1)[-1] in pod.name
     ] or near[:5]
-    elsewhere = bool(set(selector.values()) & match.custom) or _released(selector, pods)
+    elsewhere = foreign or bool(set(selector.values()) & match.custom) or _released(selector, pods)
     ahead = what.startswith("NetworkPolicy ") and not _resembles(selector, pods)
     yield RULE.finding(
         f"{what} selects no pod ({_shown(selector)})",

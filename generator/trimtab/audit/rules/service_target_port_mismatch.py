@@ -13,13 +13,15 @@ from trimtab.audit.finding import Finding, Rule
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per Service port or route."""
+    selectors = {one.name: one.selector for one in facts.kube_services if one.selector and not one.patch}
     for service in facts.kube_services:
-        if not service.selector or service.patch or service.name.startswith(helm.LOOP):
+        selector = service.selector or (selectors.get(service.name, {}) if service.patch else {})
+        if not selector or service.name.startswith(helm.LOOP):
             continue
         matched = [
             one
             for one in facts.workloads
-            if not one.patch and all(one.pod_labels.get(key) == value for key, value in service.selector.items())
+            if not one.patch and all(one.pod_labels.get(key) == value for key, value in selector.items())
         ]
         if matched:
             names = {one.name for one in matched}
@@ -45,7 +47,7 @@ def check(facts: Facts) -> Iterator[Finding]:
             have = [(port.place, str(port.number)) for service in candidates for port in service.ports]
             yield RULE.finding(
                 f"The ingress sends to port {route.port} of Service {route.service}, which does not have it",
-                [(route.place, route.port), *have],
+                [(route.port_place or route.place, route.port), *have],
             )
 
 
@@ -78,7 +80,8 @@ def _ports(service: KubeService, matched: list[Workload]) -> Iterator[Finding]:
             else bool(port.target) and port.target not in names and "tpl-" not in port.target
         )
         if wrong:
-            sure = target is None or (len(opened) < 3 and not published)
+            namesake = any(one.name == port.name and one.number != target for one in opened if port.name)
+            sure = target is None or namesake or (len(opened) < 3 and not published)
             yield RULE.finding(
                 f"Service {service.name} sends to {port.target}, which its pods do not open",
                 [

@@ -11,7 +11,8 @@ from trimtab.audit.facts.hosts import ADDRESS
 from trimtab.audit.facts.model import Facts, Place, Upstream
 from trimtab.audit.facts.products import product_of_image
 from trimtab.audit.facts.prometheus import TARGET
-from trimtab.audit.facts.text import directory_of
+from trimtab.audit.facts.proxies import in_cluster
+from trimtab.audit.facts.text import directory_of, urls
 from trimtab.audit.finding import Confidence, Finding, Rule
 from trimtab.errors import some
 
@@ -35,7 +36,9 @@ _KNOWN = frozenset(
         "127.0.0.1",
     }
 )
+_STORES = {"amqp": "rabbitmq", "amqps": "rabbitmq", "rediss": "redis"}
 _CLUSTER = "the cluster"
+_STANDS_FOR = re.compile(r"ip_?address|your|change|example|placeholder")
 _INTERNAL = frozenset(
     {
         "postgres",
@@ -57,10 +60,14 @@ _INTERNAL = frozenset(
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per host."""
+    yield from _renamed(facts)
+    yield from _scraped(facts)
     by_file = _names_by_directory(facts)
     everywhere = set().union(*by_file.values()) if by_file else set()
     if not everywhere:
         return
+    baked = in_cluster(facts)
+    renamed = {one.name for one in facts.renamed}
     compose_paths = {file.path for file in facts.compose}
     cluster = frozenset(one.name for one in facts.kube_services)
     wanted: dict[str, list[Upstream]] = defaultdict(list)
@@ -71,7 +78,6 @@ def check(facts: Facts) -> Iterator[Finding]:
             "fastcgi_pass",
             "grpc_pass",
             "uwsgi_pass",
-            TARGET,
         ):
             host = _service_part(upstream.host)
             if (
@@ -82,45 +88,42 @@ def check(facts: Facts) -> Iterator[Finding]:
                     host not in everywhere
                     or _of_compose_only(host, upstream, cluster, facts)
                     or _called_there(host, upstream, facts)
+                    or (not upstream.owner and upstream.place.path in baked and host not in cluster | renamed)
                 )
                 and not _from_elsewhere(host, facts)
-                and not re.search(r"ip_?address|your|change|example|placeholder", host)
+                and not _STANDS_FOR.search(host)
             ):
                 wanted[host].append(upstream)
-    scraped = {host for host, uses in wanted.items() if all(use.name == TARGET for use in uses)}
-    absent: dict[str, dict[str, list[tuple[Place, str]]]] = defaultdict(lambda: defaultdict(list))
-    for hosts in [*_numbered(sorted(wanted.keys() - scraped)), *([host] for host in sorted(scraped))]:
+    yield from _in_env_files(facts, everywhere, frozenset(wanted))
+    for hosts in _numbered(sorted(wanted)):
         host, uses = hosts[0], [use for one in hosts for use in wanted[one]]
         released = sorted(name for name in cluster if name.endswith(f"-{host}"))
+        released = released or [name for name in (f"{host}-service", f"{host}-svc") if name in cluster]
         released = released or [name for name in (_called_there(host, use, facts) for use in uses) if name]
-        names = cluster if host in everywhere else everywhere
+        elsewhere = host in everywhere
+        names = cluster if elsewhere else everywhere
         near = released[:1] or difflib.get_close_matches(
             host, sorted(name for name in names if not name.endswith("-0")), n=1, cutoff=0.8
         )
         places: list[tuple[Place, str]] = [(use.place, _written(use)) for use in uses]
-        places += [(place, name) for name, place in _definitions(facts) if near and name == near[0]]
-        if host in scraped:
-            said = f"{host} ({near[0]} is)" if near else host
-            for path in {use.place.path for use in uses}:
-                here = [(use.place, _written(use)) for use in uses if use.place.path == path]
-                absent[path][said] = [*here, *places[len(uses) :]]
-            continue
+        defined = _definitions(facts, cluster_only=elsewhere and bool(near) and near[0] in cluster)
+        places += [(place, name) for name, place in defined if near and name == near[0]]
         outside = not near and all(_on_outside_network(use, facts) for use in uses)
         sure = bool(near) or (not outside and any(use.place.path in compose_paths for use in uses))
         confidence: Confidence = "high" if sure else "low" if outside else "medium"
+        paths = sorted({use.place.path for use in uses})
         named = f"Host {host} is" if len(hosts) == 1 else f"Hosts {', '.join(hosts[:-1])} and {hosts[-1]} are"
+        where = ", and no service or container is called that"
+        if elsewhere:
+            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            where = f" in {paths[0]}{more}, and no service is called that there"
+        if elsewhere and not {*paths} - baked:
+            where = " in the cluster, where no Service is called that"
         yield RULE.finding(
-            f"{named} used, and no service or container is called that{f' ({near[0]} is)' if near else ''}",
+            f"{named} used{where}{f' ({near[0]} is)' if near else ''}",
             places,
             confidence=confidence,
             severity="high" if sure else "medium",
-        )
-    for path, missing in sorted(absent.items()):
-        yield RULE.finding(
-            f"{path} scrapes hosts that no service or container is called: {some(list(missing))}",
-            [place for found in missing.values() for place in found],
-            confidence="medium",
-            severity="medium",
         )
 
 
@@ -137,6 +140,98 @@ def _numbered(hosts: list[str]) -> list[list[str]]:
         stem = re.sub(r"[-_]\d{1,3}$", "", host)
         groups[stem if stem != host else f"{host}/"].append(host)
     return list(groups.values())
+
+
+def _scraped(facts: Facts) -> Iterator[Finding]:
+    """One finding for each Prometheus configuration that scrapes hosts which nothing has: of compose's where a compose
+    file mounts it, else of all.
+    """
+    runs = any(one.image and one.image.base.rsplit("/", 1)[-1] == "prometheus" for one in facts.containers)
+    by_file: dict[str, list[Upstream]] = defaultdict(list)
+    for upstream in facts.upstreams:
+        if upstream.name == TARGET:
+            by_file[upstream.place.path].append(upstream)
+    compose = {file.path for file in facts.compose}
+    mounted = {mount.source for one in facts.containers if one.origin == "compose" for mount in one.mounts}
+    for path, targets in sorted(by_file.items()):
+        by_compose = path in mounted or directory_of(path) in mounted - {""}
+        defined = {name: place for name, place in _definitions(facts) if place.path in compose or not by_compose}
+        lacking: dict[str, list[Upstream]] = defaultdict(list)
+        for one in targets:
+            host = _service_part(one.host)
+            known = host in defined or host in _KNOWN or (not by_compose and _from_elsewhere(host, facts))
+            if defined and host and not known and not _STANDS_FOR.search(host):
+                lacking[host].append(one)
+        if not lacking:
+            continue
+        places = [(one.place, f"{one.host}:{one.port}") for _, uses in sorted(lacking.items()) for one in uses]
+        said = []
+        for host in sorted(lacking):
+            near = difflib.get_close_matches(host, sorted(defined), n=1, cutoff=0.8)
+            said.append(f"{host} ({near[0]} is)" if near else host)
+            places += [(defined[name], name) for name in near]
+        own = runs or len(lacking) < len({one.host for one in targets}) or any("(" in one for one in said)
+        yield RULE.finding(
+            f"{path} scrapes hosts that no service or container is called: {some(said)}",
+            places,
+            severity="medium",
+            confidence="medium" if own else "low",
+        )
+
+
+def _in_env_files(facts: Facts, everywhere: set[str], known: frozenset[str]) -> Iterator[Finding]:
+    """Hosts of datastores' URLs in env files, where the files define that datastore under another name."""
+    running: dict[str, dict[str, None]] = defaultdict(dict)
+    for name, product, _ in facts.once("containers by product", lambda: _running(facts)):
+        running[product][name] = None
+    found: dict[tuple[str, str], list[tuple[Place, str]]] = defaultdict(list)
+    for file in facts.env_files:
+        for item in file.variables:
+            for scheme, full, _, _ in urls(item.value or ""):
+                host, product = _service_part(full), product_of_image(_STORES.get(scheme, scheme).partition("+")[0])
+                if product in ("", "http") or product not in running or host in everywhere | known | _KNOWN:
+                    continue
+                if host and not _STANDS_FOR.search(host) and not host.endswith(("-host", "_host")):
+                    found[(host, product)].append((item.place, f"{scheme}://{host}"))
+    for (host, product), uses in sorted(found.items()):
+        names = [name for name in running[product] if "$" not in name][:2]
+        places = [(place, name) for name, place in _definitions(facts) if name in names]
+        other = f"{' and '.join(names)} {'is' if len(names) < 2 else 'are'}"
+        yield RULE.finding(
+            f"Host {host} is used, and no service or container is called that ({other})",
+            [*uses, *places],
+            severity="medium",
+            confidence="medium",
+        )
+
+
+def _renamed(facts: Facts) -> Iterator[Finding]:
+    """Hosts that a kustomization leaves as they are while it gives the Service another name."""
+    applied: dict[Place, set[str]] = defaultdict(set)
+    for one in facts.renamed:
+        applied[one.by].add(one.place.path)
+    found: dict[str, dict[tuple[Place, str], None]] = defaultdict(dict)
+    for one in facts.renamed:
+        if one.kind != "Service":
+            continue
+        files, overlay = applied[one.by], directory_of(one.by.path)
+        if any(kept.name == one.written and kept.place.path not in files for kept in facts.kube_services):
+            continue
+        uses = [use for use in facts.upstreams if use.owner and use.host == one.written and use.scheme in _INTERNAL]
+        set_there = {use.name for use in facts.upstreams if directory_of(use.place.path) == overlay}
+        folders = {directory_of(path) for path in files}
+        left = [use for use in uses if directory_of(use.place.path) in folders and use.name not in set_there]
+        places = [(use.place, use.host) for use in left] + [(one.place, one.written), (one.by, one.name)]
+        found[one.written].update(dict.fromkeys(places) if left else {})
+    hosts = sorted(host for host, stated in found.items() if stated)
+    if hosts:
+        places = list(dict.fromkeys(place for host in hosts for place in found[host]))
+        names = sorted({value for _, value in places if value not in hosts})
+        what = "that Service" if len(hosts) == 1 else "those Services"
+        yield RULE.finding(
+            f"Host{'s' * (len(hosts) > 1)} {some(hosts, 3)} used where kustomizations call {what} {some(names, 3)}",
+            places,
+        )
 
 
 def _called_there(host: str, upstream: Upstream, facts: Facts) -> str:
@@ -238,14 +333,17 @@ def _names_by_directory(facts: Facts) -> dict[str, set[str]]:
     return names
 
 
-def _definitions(facts: Facts) -> Iterator[tuple[str, Place]]:
+def _definitions(facts: Facts, *, cluster_only: bool = False) -> Iterator[tuple[str, Place]]:
     for container in facts.containers:
-        if container.origin == "compose":
+        if container.origin == "compose" and not cluster_only:
             yield container.name, container.place
             for alias in container.aliases:
                 yield alias, container.place
     for service in facts.kube_services:
         yield service.name, service.place
+    for one in facts.renamed:
+        if one.kind == "Service":
+            yield one.name, one.place
     for workload in facts.workloads:
         if workload.kind == "StatefulSet":
             yield f"{workload.name}-0", workload.place
@@ -258,9 +356,11 @@ RULE = Rule(
     severity="high",
     area="References and Versions",
     title="A host is used that no service has",
-    what="Takes the hosts of URLs in containers' variables, those of variables such as REDIS_HOST, and those of nginx "
+    what="Takes the hosts of URLs in containers' variables and of datastores' URLs in env files, "
+    "those of variables such as REDIS_HOST, and those of nginx "
     "upstreams and Prometheus targets, where they are internal names, and looks for a compose "
-    "service, alias, container or Kubernetes Service of that name.",
+    "service, alias, container or Kubernetes Service of that name. The prefix of a kustomization renames Services, and "
+    "not the hosts that variables hold.",
     why="The name does not resolve, so the connection fails when it is first used.",
     example="""REDIS_URL: redis://cache:6379
 services: { redis: { image: redis:7 } }""",

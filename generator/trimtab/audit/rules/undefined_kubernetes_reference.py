@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Facts, KubeObject, KubeRef, Place
+from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.facts.products import is_third_party
 from trimtab.audit.finding import Confidence, Finding, Rule, Severity
+from trimtab.errors import some
+from trimtab.yamlpos import Map
 
 # What usually comes from outside of the repository, so that its absence alone says little.
 _OUTSIDE = frozenset({"Secret", "ServiceAccount"})
@@ -19,12 +23,18 @@ _MAKERS = {
     "SopsSecret": "Secret",
     "Postgresql": "Secret",
 }
+_KUBECTL = re.compile(r"\bkubectl\s.{0,300}?\b(?:rollout|set|scale|wait|patch|logs|exec)\b")
+_WORKLOAD = re.compile(
+    r"\s(deploy(?:ment)?|statefulset|sts|daemonset|ds)s?(?:\.apps)?[/\s]([a-z][a-z0-9-]{1,60})(?=[\s;\"']|$)"
+)
+_KINDS = {"de": "Deployment", "st": "StatefulSet", "da": "DaemonSet", "ds": "DaemonSet"}
+_NAMESPACE = re.compile(r"\s(?:-n|--namespace)[ =]([a-z0-9-]+)(?=\s|$)")
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per kind and name."""
     defined: dict[str, dict[str, Place]] = defaultdict(dict)
-    keys: dict[tuple[str, str], set[str]] = {}
+    keys: dict[tuple[str, str], dict[str, Place]] = {}
     for item in facts.objects:
         kind = _MAKERS.get(item.kind, item.kind)
         name = item.name
@@ -34,27 +44,40 @@ def check(facts: Facts) -> Iterator[Finding]:
         defined[kind][name] = item.place
         made = _keys(item)
         if made:
-            keys.setdefault((kind, name), set()).update(made)
+            keys.setdefault((kind, name), {}).update(made)
+    for one in facts.renamed:
+        defined[_MAKERS.get(one.kind, one.kind)].setdefault(one.name, one.place)
     charted = bool(facts.assumed) or any("tpl-" in name for names in defined.values() for name in names)
     yield from _absent(facts, defined, charted=charted)
-    yield from _absent_keys(facts, keys)
+    yield from _absent_keys(facts, keys, defined)
+    yield from _commanded(facts, defined)
 
 
-def _keys(item: KubeObject) -> set[str]:
-    """The keys that an object gives its ConfigMap or Secret; empty when they are not all known here."""
+def _keys(item: KubeObject) -> dict[str, Place]:
+    """The keys that an object gives its ConfigMap or Secret, and where; empty when they are not all known here."""
+    parts: tuple[Map, ...] = ()
     if item.kind == "ExternalSecret":
         spec = item.body.map("spec")
         template = spec.map("target", "template")
         if spec.get("dataFrom") or template.get("templateFrom"):
-            return set()
-        taken = {str(one.text("secretKey")) for one in spec.maps("data") if one.text("secretKey")}
-        shaped = set(template.map("data"))
+            return {}
+        taken = {
+            str(one.text("secretKey")): Place(item.place.path, one.line_of("secretKey"))
+            for one in spec.maps("data")
+            if one.text("secretKey")
+        }
+        shaped = _located(item, template.map("data"))
         return shaped | taken if str(template.text("mergePolicy")) == "Merge" or not shaped else shaped
     if item.kind == "SealedSecret":
-        return {*item.body.map("spec", "encryptedData"), *item.body.map("spec", "template", "data")}
+        parts = (item.body.map("spec", "encryptedData"), item.body.map("spec", "template", "data"))
     if item.kind in ("ConfigMap", "Secret"):
-        return {*item.body.map("data"), *item.body.map("stringData")}
-    return set()
+        parts = (item.body.map("data"), item.body.map("stringData"))
+    return {key: place for part in parts for key, place in _located(item, part).items()}
+
+
+def _located(item: KubeObject, part: Map) -> dict[str, Place]:
+    """The keys of a part of an object, which a generator may have taken from another file."""
+    return {key: Place(getattr(part.line_of(key), "path", item.place.path), int(part.line_of(key))) for key in part}
 
 
 def _absent(  # noqa: C901
@@ -89,8 +112,8 @@ def _absent(  # noqa: C901
         confidence: Confidence = (
             "high" if near or (kind not in _OUTSIDE and not charted) else "low" if charted else "medium"
         )
-        if not near and kind == "Service" and any(is_third_party(word) for word in name.split("-")):
-            severity, confidence = "medium", "low"  # the chart of a known product makes it, under its release's name
+        if not near and _weak(kind, name, places):
+            severity, confidence = "medium", "low"
         if charted and not near:
             severity = "medium"
         hint = f"; {near[0]} is defined" if near else ""
@@ -128,18 +151,67 @@ def _misspelt(name: str, other: str) -> bool:
     return same_length and len(pairs) == 1 and difflib.SequenceMatcher(None, *pairs[0]).ratio() > 0.7
 
 
-def _absent_keys(facts: Facts, keys: dict[tuple[str, str], set[str]]) -> Iterator[Finding]:
-    """Keys of a ConfigMap or Secret that a container takes one by one."""
-    absent: dict[tuple[str, str, str, str], list[KubeRef]] = defaultdict(list)
+def _weak(kind: str, name: str, places: list[tuple[Place, str]]) -> bool:
+    """Whether the chart of a known product may make a Service, under its release's name, or the reference stands where
+    a cluster is only tried out.
+    """
+    known = kind == "Service" and any(is_third_party(word) for word in name.split("-"))
+    return known or all(environment_of(place.path) == "test" for place, _ in places)
+
+
+def _absent_keys(
+    facts: Facts, keys: dict[tuple[str, str], dict[str, Place]], defined: dict[str, dict[str, Place]]
+) -> Iterator[Finding]:
+    """Keys of a ConfigMap or Secret that a container takes one by one, with the key that may be meant or the object."""
+    absent: dict[tuple[str, str], list[KubeRef]] = defaultdict(list)
     for ref in facts.kube_refs:
         known = keys.get((ref.kind, ref.name))
         if ref.key and known and not ref.optional and ref.key not in known and "tpl-" not in ref.key:
-            absent[(ref.kind, ref.name, ref.owner, ref.place.path)].append(ref)
-    for (kind, name, owner, _), refs in sorted(absent.items()):
-        asked = ", ".join(dict.fromkeys(ref.key for ref in refs))
+            absent[(ref.kind, ref.name)].append(ref)
+    for (kind, name), refs in sorted(absent.items()):
+        asked = list(dict.fromkeys(ref.key for ref in refs))
+        owners = some(list(dict.fromkeys(ref.owner for ref in refs)), 3)
+        known = keys[(kind, name)]
+        alike = [one for one in known if any(_plain(one) == _plain(key) for key in asked)]
         yield RULE.finding(
-            f"{kind} {name} has no key {asked}, which {owner} asks for",
-            [(ref.place, ref.key) for ref in refs],
+            f"{kind} {name} has no key {some(asked, 5)}, which {owners} asks for",
+            [
+                *((ref.key_place or ref.place, ref.key) for ref in refs),
+                *([(known[one], one) for one in alike] or [(defined[kind][name], f"{kind} {name}")]),
+            ],
+            severity="high",
+        )
+
+
+def _plain(key: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", key.lower())
+
+
+def _commanded(facts: Facts, defined: dict[str, dict[str, Place]]) -> Iterator[Finding]:
+    """Workloads that kubectl is to roll out, change or wait for, under nearly the name of one that is defined."""
+    by_namespace: dict[tuple[str, str], dict[str, Place]] = defaultdict(dict)
+    for one in facts.renamed:
+        by_namespace[(one.kind, one.namespace)][one.name] = one.by
+    wanted: dict[tuple[str, str, str], list[tuple[Place, str]]] = defaultdict(list)
+    for command in facts.commands:
+        if "kubectl" not in command.text:
+            continue
+        for line in command.text.split("\n"):
+            space = _NAMESPACE.search(line)
+            for short, name in _WORKLOAD.findall(line) if _KUBECTL.search(line) else ():
+                kind = _KINDS[short[:2]]
+                here = by_namespace.get((kind, space[1]), {}) if space else {}
+                names = here or defined[kind]
+                near = [other for other in names if other.endswith(f"-{name}") or other.startswith(f"{name}-")]
+                near = near or difflib.get_close_matches(name, list(names), n=1, cutoff=0.75)
+                if name not in names and near and not any("tpl-" in one for one in names):
+                    wanted[(kind, name, min(near))].append((command.place, f"{kind} {name}"))
+    for (kind, name, near_name), places in sorted(wanted.items()):
+        found = [one.by for one in facts.renamed if (one.kind, one.name) == (kind, near_name)]
+        found = found or [defined[kind][near_name]]
+        yield RULE.finding(
+            f"{kind} {name} is not defined, and a command asks for it; {near_name} is",
+            [*places, *((place, f"{kind} {near_name}") for place in found)],
             severity="high",
         )
 
@@ -150,7 +222,7 @@ RULE = Rule(
     area="Kubernetes",
     title="A manifest refers to an object that no manifest defines",
     what="Looks up the ConfigMaps, Secrets, their keys, claims, service accounts and Services that "
-    "workloads and ingresses name. Secrets are "
+    "workloads and ingresses name, and the workloads that commands of kubectl name. Secrets are "
     "reported only where the repository defines others, since many come from outside.",
     why="The pod waits for ever in CreateContainerConfigError, or the ingress answers 503.",
     example="""envFrom: [{ configMapRef: { name: app-config } }]

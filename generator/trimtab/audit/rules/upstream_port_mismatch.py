@@ -29,13 +29,22 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
     for kube in facts.kube_services:
         cluster[kube.name].append(kube)
     compose_paths = {file.path for file in facts.compose}
+    objects = {one.place.path for one in facts.objects}
     wrong: dict[tuple[str, int], list[tuple[Place, str]]] = defaultdict(list)
     right: dict[tuple[str, int], list[tuple[Place, str]]] = {}
     for upstream in facts.upstreams:
         port = upstream.port or DEFAULT_PORTS.get(upstream.scheme)
         host = upstream.host.split(".")[0]
-        in_cluster = upstream.place.path not in compose_paths and host in cluster and upstream.name not in _OUTSIDE
-        if upstream.name == TARGET and not any(service.root is not None for service in by_name.get(host, ())):
+        in_cluster = (
+            upstream.place.path not in compose_paths
+            and host in cluster
+            and (upstream.name not in _OUTSIDE or (upstream.name == TARGET and upstream.place.path in objects))
+        )
+        if (
+            upstream.name == TARGET
+            and not in_cluster
+            and not any(service.root is not None for service in by_name.get(host, ()))
+        ):
             continue  # what is pulled has its metrics on a port of their own
         if upstream.owner == host:
             continue  # a cluster's members name themselves, on ports that are nobody else's business

@@ -1,0 +1,98 @@
+"""Names of variables against what the source reads of them."""
+
+import pytest
+
+from tests.unit.audit.test_stacks import findings
+
+PACKAGE = '{"name": "api", "dependencies": {"express": "4"}}'
+COMPOSE = "services:\n  api:\n    build: ./api\n    environment:\n{0}"
+
+
+def repository(source, *given, **files):
+    lines = "".join(f"      {one}\n" for one in given)
+    return {
+        "api/package.json": PACKAGE,
+        "api/server.js": source,
+        "api/Dockerfile": "FROM node:22.1.0\nCOPY . .\nCMD [node, server.js]\n",
+        "docker-compose.yml": COMPOSE.format(lines),
+        **{path.replace("__", "/").replace("_dot_", "."): text for path, text in files.items()},
+    }
+
+
+HOST = "const host = process.env.REDIS_HOST || 'localhost';\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "severity"),
+    [
+        (HOST, ("REDIS_URL: redis://redis:6379",), "high"),
+        (HOST.replace("localhost", "redis"), ("REDIS_URL: redis://redis:6379",), "medium"),
+        ("const url = process.env.DATABASE_URL;\n", ("POSTGRES_HOST: db",), "high"),
+        (HOST, ("REDIS_URL: redis://redis:6379", "REDIS_HOST: redis"), ""),
+        (HOST + "const url = process.env.REDIS_URL;\n", ("REDIS_URL: redis://redis:6379",), ""),
+        (HOST, ("SMTP_URL: smtp://mail:25",), ""),
+    ],
+)
+def test_a_connection_is_given_in_the_form_that_is_read(source, given, severity):
+    found = [one for one in findings(repository(source, *given), "env-read-undeclared") if "is given" in one.title]
+    assert [one.severity for one in found] == [severity] * bool(severity)
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"), [("REDIS_HOST: redis", "env-read-undeclared"), ("LOG: info", "localhost-between-containers")]
+)
+def test_a_connection_in_another_form_is_one_finding(given, rule):
+    files = repository("const url = process.env.REDIS_URL || 'redis://localhost:6379';\n", given)
+    files["docker-compose.yml"] += "  redis:\n    image: redis:8.2.1\n"
+    found = findings(files, "env-read-undeclared", "localhost-between-containers", "env-missing-in-environment")
+    weighty = [one for one in found if one.severity != "low"]
+    assert [one.rule for one in weighty] == [rule]
+
+
+def test_what_starts_the_container_may_turn_one_form_into_the_other():
+    files = repository(HOST, "REDIS_URL: redis://redis:6379")
+    assert len(findings(files, "env-read-undeclared")) == 1
+    files["api/entrypoint.sh"] = 'export REDIS_HOST=$(echo "$REDIS_URL" | cut -d/ -f3)\n'
+    assert findings(files, "env-read-undeclared") == ()
+    files["check.sh"] = files.pop("api/entrypoint.sh")
+    assert len(findings(files, "env-read-undeclared")) == 1
+
+
+def test_one_value_read_under_two_names_of_which_one_is_set():
+    given = ("WEATHER_API_URL: https://a.dev", "LOG: info")
+    source = "const a = process.env.WEATHER_API_URL;\n" + "\n" * 9 + "const b = process.env.WEATHER_API_BASE_URL;\n"
+    (found,) = findings(repository(source, *given), "env-read-undeclared")
+    assert (
+        found.title == "api reads WEATHER_API_BASE_URL, which no file declares, beside WEATHER_API_URL, which files set"
+    )
+    beside = source.replace("\n" * 9, "")
+    assert not any("beside" in one.title for one in findings(repository(beside, *given), "env-read-undeclared"))
+
+
+@pytest.mark.parametrize(("read", "severity"), [("API_URL", "critical"), ("OTHER", "medium")])
+def test_names_that_nothing_reads_weigh_less(read, severity):
+    files = repository(f"const a = process.env.{read};\n", "API_URL: http://api:1")
+    files["docker-compose.prod.yml"] = COMPOSE.format("      API_BASE_URL: http://api:1\n")
+    (found,) = findings(files, "env-name-drift")
+    assert found.severity == severity
+
+
+@pytest.mark.parametrize(("read", "count"), [("JWT_EXPIRY", 1), ("PORT", 0)])
+def test_env_files_of_two_folders_are_compared_where_the_source_tells_which_is_read(read, count):
+    files = repository(f"const a = process.env.{read};\n", "PORT: 3000")
+    files |= {".env.example": "JWT_EXPIRY=15m\n", "api/.env.example": "JWT_EXPIRES_IN=24h\n"}
+    assert len(findings(files, "duration-name-drift")) == count
+
+
+def test_rust_reads_through_its_own_functions():
+    source = (
+        'fn flag(name: &str, other: bool) -> bool {\n    std::env::var(name).map(|v| v == "1").unwrap_or(other)\n}\n'
+        'fn main() { flag("MFA_ON", true); std::env::var("A_ONE"); std::env::var("A_TWO"); std::env::var("A_SIX"); }\n'
+    )
+    files = {
+        "api/Cargo.toml": '[package]\nname = "api"\nversion = "0.1.0"\n[dependencies]\naxum = "0.8"\n',
+        "api/src/main.rs": source,
+        "api/.env.example": "MFA_ON=1\nDB_POOL_SIZE=5\n",
+    }
+    (found,) = findings(files, "env-declared-unread")
+    assert [place.value for place in found.locations] == ["DB_POOL_SIZE"]

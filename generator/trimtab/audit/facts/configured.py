@@ -43,11 +43,11 @@ def _of_object(one: KubeObject) -> Iterator[Given]:
         values = one.body.map(key)
         for name, value in values.items():
             if isinstance(value, Scalar):
-                text = str(value) if one.kind == "ConfigMap" or key == "stringData" else _decoded(value)
+                text = str(value) if one.kind == "ConfigMap" or key == "stringData" else decoded(value)
                 yield Given(Place(one.place.path, values.line_of(name)), name, text, one.environment)
 
 
-def _decoded(text: str) -> str:
+def decoded(text: str) -> str:
     """The value that a Secret's base64 holds, "" for anything else."""
     if len(text) > MAX_ENCODED:
         return ""

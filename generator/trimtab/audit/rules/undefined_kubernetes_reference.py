@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from trimtab.audit.facts.created import created_objects
 from trimtab.audit.facts.model import Facts, KubeObject, KubeRef, Place
 from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.facts.products import is_third_party
@@ -47,6 +48,11 @@ def check(facts: Facts) -> Iterator[Finding]:
             keys.setdefault((kind, name), {}).update(made)
     for one in facts.renamed:
         defined[_MAKERS.get(one.kind, one.kind)].setdefault(one.name, one.place)
+    for created, made_by in created_objects(facts).items():
+        if made_by.keys is None:
+            keys.pop(created, None)
+        else:
+            keys.setdefault(created, {}).update(made_by.keys)
     charted = bool(facts.assumed) or any("tpl-" in name for names in defined.values() for name in names)
     yield from _absent(facts, defined, charted=charted)
     yield from _absent_keys(facts, keys, defined)
@@ -85,7 +91,8 @@ def _absent(  # noqa: C901
 ) -> Iterator[Finding]:
     wanted: dict[tuple[str, str], list[tuple[Place, str]]] = defaultdict(list)
     for ref in facts.kube_refs:
-        if not ref.optional and ref.name not in defined[ref.kind]:
+        known = ref.name in defined[ref.kind] or (ref.kind, ref.name) in created_objects(facts)
+        if not ref.optional and not known:
             wanted[(ref.kind, ref.name)].append((ref.place, f"{ref.owner}: {ref.kind} {ref.name}"))
     for route in facts.ingress_routes:
         if (
@@ -168,18 +175,21 @@ def _absent_keys(
         known = keys.get((ref.kind, ref.name))
         if ref.key and known and not ref.optional and ref.key not in known and "tpl-" not in ref.key:
             absent[(ref.kind, ref.name)].append(ref)
+    created = created_objects(facts)
     for (kind, name), refs in sorted(absent.items()):
         asked = list(dict.fromkeys(ref.key for ref in refs))
         owners = some(list(dict.fromkeys(ref.owner for ref in refs)), 3)
         known = keys[(kind, name)]
+        made_at = defined[kind][name] if name in defined[kind] else created[(kind, name)].place
         alike = [one for one in known if any(_plain(one) == _plain(key) for key in asked)]
         yield RULE.finding(
             f"{kind} {name} has no key {some(asked, 5)}, which {owners} asks for",
             [
                 *((ref.key_place or ref.place, ref.key) for ref in refs),
-                *([(known[one], one) for one in alike] or [(defined[kind][name], f"{kind} {name}")]),
+                *([(known[one], one) for one in alike] or [(made_at, f"{kind} {name}")]),
             ],
             severity="high",
+            confidence="medium" if (kind, name) in created else "high",
         )
 
 
@@ -222,7 +232,8 @@ RULE = Rule(
     area="Kubernetes",
     title="A manifest refers to an object that no manifest defines",
     what="Looks up the ConfigMaps, Secrets, their keys, claims, service accounts and Services that "
-    "workloads and ingresses name, and the workloads that commands of kubectl name. Secrets are "
+    "workloads and ingresses name, among manifests and what commands create, and the workloads that commands of "
+    "kubectl name. Secrets are "
     "reported only where the repository defines others, since many come from outside.",
     why="The pod waits for ever in CreateContainerConfigError, or the ingress answers 503.",
     example="""envFrom: [{ configMapRef: { name: app-config } }]

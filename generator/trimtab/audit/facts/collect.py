@@ -12,21 +12,25 @@ from typing import Any
 
 from trimtab.audit.facts import (
     argocd,
+    automatic,
     charts,
     compose,
     conffiles,
     dockerfile,
     envfile,
     gitlab,
+    grafana,
     helm,
     hosts,
     kubernetes,
     kustomize,
     migrations,
+    namedsql,
     packages,
     prometheus,
     references,
     run_images,
+    scaled,
     schemacode,
     source,
     variants,
@@ -100,6 +104,8 @@ class _Gatherer:
             self.draft.scripts[path] = packages.scripts_of(self.repo.read(path) or "{}")
         if is_auxiliary(path) or low.endswith(".md"):
             return
+        if automatic.may_start(base) and automatic.migrates(self.repo.read_bytes(path) or b"", source=False):
+            self.draft.migrators.append(m.Place(path, 1))
         try:
             self._dispatch(path, base, low)
         except RecursionError:
@@ -142,7 +148,11 @@ class _Gatherer:
 
     def _source(self, path: str, language: str) -> None:
         data = self.repo.read_bytes(path)
-        if data and is_interesting(data, language):
+        if data and (b"metrics" in data or b"rometheus" in data):
+            self.draft.metrics.append(m.Place(path, 1))
+        if data and automatic.migrates(data, source=True):
+            self.draft.migrators.append(m.Place(path, 1))
+        if data and (is_interesting(data, language) or namedsql.holds_any(data)):
             from trimtab.repo import decode
 
             text = decode(data)
@@ -242,6 +252,8 @@ class _Gatherer:
             self._documents(path, text, lambda body: self._kustomization(path, body))
         elif base.startswith("application") and not _KUBERNETES_WORDS.search(text):
             self._documents(path, text, lambda body: self._spring_tree(path, body, ""))
+        elif "datasources:" in text and not _KUBERNETES_WORDS.search(text.replace("apiVersion: 1\n", "")):
+            self._documents(path, text, lambda body: grafana.read(self.draft, path, body))
         elif base.startswith("taskfile"):
             self.draft.extend_commands(
                 m.Command(line, m.Place(path, number), "makefile")
@@ -354,6 +366,7 @@ class _Gatherer:
                     m.KubeObject(kind, name, "", place, environment_of(path), {}, made, group_of(path))
                 )
         draft.references.extend(argocd.references(draft))
+        draft.unserved.extend(scaled.unserved(draft))
         kustomize.Kustomizations(draft, {path: group_of(path) for path, _ in draft.kustomizations}).read()
         draft.workloads = variants.resolved(draft.workloads, draft.objects)
         env_files = {item.path: item for item in draft.env_files}

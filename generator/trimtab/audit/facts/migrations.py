@@ -16,7 +16,7 @@ _LAYOUTS = (
     ("diesel", re.compile(r"^[\d-]+_\w+/(?:up|down)\.sql$")),
     ("sqlx", re.compile(r"^\d+_\w+\.(?:up\.|down\.)?sql$")),
     ("flyway", re.compile(r"^[VRU][\d_.]{0,60}?__\w+\.sql$")),
-    ("alembic", re.compile(r"^[0-9a-z]{3,}_\w+\.py$")),
+    ("alembic", re.compile(r"^[0-9a-z]{3,}[_-][\w-]+\.py$")),
     ("django", re.compile(r"^\d{4}_\w+\.py$")),
     ("rails", re.compile(r"^\d{14}_\w+\.rb$")),
     ("laravel", re.compile(r"^\d{4}_\d{2}_\d{2}_\d{6}_\w+\.php$")),

@@ -529,6 +529,15 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Unserved:
+    """A metric that an autoscaler, `owner`, waits for and that nothing in the repository gives."""
+
+    name: str
+    owner: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One directive of a Redis or nginx configuration."""
 
@@ -611,6 +620,10 @@ class Facts:
     schema_calls: tuple[SchemaCall, ...] = ()
     references: tuple[Reference, ...] = ()
     calls: tuple[ScriptCall, ...] = ()
+    metrics: tuple[Place, ...] = ()  # source files that have to do with metrics
+    migrators: tuple[Place, ...] = ()  # start files and source that call a migration tool
+    unserved: tuple[Unserved, ...] = ()
+    named_sql: tuple[Reference, ...] = ()  # SQL files as source that talks to a database names them
     settings: tuple[Setting, ...] = ()
     secrets: tuple[SecretValue, ...] = ()
     services: tuple[Service, ...] = ()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts import schemacode, wrappers
+from trimtab.audit.facts import namedsql, schemacode, wrappers
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.pysettings import LITERAL, settings_class
 from trimtab.audit.facts.text import to_port
@@ -221,6 +221,7 @@ def read(draft: Draft, path: str, text: str, language: str) -> None:
     draft.binds.extend(found.binds)
     draft.routes.extend(found.routes)
     draft.schema_calls.extend(found.schema_calls)
+    draft.named_sql.extend(found.named_sql)
 
 
 @dataclass(slots=True)
@@ -231,10 +232,11 @@ class _Found:
     binds: list[m.Bind]
     routes: list[m.Route]
     schema_calls: list[m.SchemaCall]
+    named_sql: list[m.Reference]
 
     def any(self) -> bool:
         """Whether there is anything."""
-        return bool(self.reads or self.binds or self.routes or self.schema_calls)
+        return bool(self.reads or self.binds or self.routes or self.schema_calls or self.named_sql)
 
 
 def _found(code: str, language: str, path: str) -> _Found:
@@ -247,7 +249,13 @@ def _found(code: str, language: str, path: str) -> _Found:
     reads = list(_env_reads(code, family, path, line_of))
     binds = list(_binds(code, family, path, line_of, reads))
     routes = [m.Route(literal, m.Place(path, line_of(start))) for literal, start in _health_literals(code)]
-    return _Found(reads, binds, routes, list(schemacode.calls(code, family, path, line_of)))
+    return _Found(
+        reads,
+        binds,
+        routes,
+        list(schemacode.calls(code, family, path, line_of)),
+        list(namedsql.references(code, path, line_of)),
+    )
 
 
 def _commented(text: str, found: _Found) -> bool:
@@ -256,6 +264,7 @@ def _commented(text: str, found: _Found) -> bool:
     opened = _open_comments(lines)
     numbers = {one.place.line for one in found.reads} | {one.place.line for one in found.binds}
     numbers |= {one.place.line for one in found.routes} | {one.place.line for one in found.schema_calls}
+    numbers |= {one.place.line for one in found.named_sql}
     return any(
         opened[number - 1] or any("//" in line or "#" in line or "*" in line for line in lines[number - 1 : number + 2])
         for number in numbers

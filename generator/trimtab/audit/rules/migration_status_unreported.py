@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trimtab.audit.facts.commands import migration_words
+from trimtab.audit.facts.maketables import is_aside, is_script, runs_of
 from trimtab.audit.facts.model import Facts
 from trimtab.audit.facts.query import migration_runs
 from trimtab.audit.facts.schema import source_runs
@@ -22,11 +23,21 @@ def check(facts: Facts) -> Iterator[Finding]:
     ]
     if facts.workflows:
         ups += [(place, f"{tool} up, by the source") for place, tool in source_runs(facts)]
+    if facts.workflows and not ups:
+        ups += [
+            (command.place, f"{call.tool}, by a script")
+            for call in facts.schema_calls
+            if call.action == "create" and is_script(call) and not is_aside(call)
+            for command in runs_of(call, facts)
+            if command.context == "workflow" and "migrat" not in command.text
+        ]
     if ups and not any(action == "status" for _, _, action in runs):
         yield RULE.finding(
             "Migrations run, but no step reports which are applied",
             ups,
-            confidence="medium" if all("source" in value for _, value in ups) else "high",
+            confidence="medium"
+            if all(value.endswith(("by the source", "by a script")) for _, value in ups)
+            else "high",
         )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from trimtab.audit.facts.model import Facts, Place
-from trimtab.audit.facts.schema import raw_sql, runner_calls, source_runs
+from trimtab.audit.facts.namedsql import index_files
+from trimtab.audit.facts.schema import RawSql, raw_sql, runner_calls, source_runs
 from trimtab.audit.finding import Finding, Rule
 from trimtab.errors import some
 
@@ -15,7 +16,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     """One finding for the repository, when it has a runner that the SQL goes past."""
     calls = [*((command.place, tool) for command, tool in runner_calls(facts)), *source_runs(facts)]
     directories = sorted({one.path for one in facts.migrations})
-    outside = raw_sql(facts)
+    outside = [*raw_sql(facts), *(RawSql(place, path, index=True) for place, path in index_files(facts))]
     if not outside or not (calls or directories):
         return
     places: list[tuple[Place, str]] = []
@@ -65,8 +66,8 @@ RULE = Rule(
     title="Schema SQL is applied outside the migration runner",
     what="""Looks for SQL that creates or alters tables and indexes and is fed to a database client by a
 script, a workflow or a database
-image's start directory, in a repository that has migrations; also where that directory holds the migrations themselves
-and nothing else runs them.""",
+image's start directory, and for files of indexes that source applies by name, in a repository that has migrations; also
+where that directory holds the migrations themselves and nothing else runs them.""",
     why="An environment where that step was forgotten lacks the tables or indexes, and nothing records or reports it.",
     example='backend/apply-indexes.sh: psql "$DATABASE_URL" < add_performance_indexes.sql',
     remedy="Move the SQL into a migration, and verify the expected indexes after every migration.",

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from trimtab.audit.facts.grafana import DATA_SOURCE
 from trimtab.audit.facts.hosts import ADDRESS
 from trimtab.audit.facts.model import Facts, Place, Upstream
 from trimtab.audit.facts.products import product_of_image
@@ -78,6 +79,7 @@ def check(facts: Facts) -> Iterator[Finding]:
             "fastcgi_pass",
             "grpc_pass",
             "uwsgi_pass",
+            DATA_SOURCE,
         ):
             host = _service_part(upstream.host)
             if (

@@ -1,0 +1,5 @@
+revision = "3f1c"
+
+
+def upgrade():
+    pass

@@ -1,0 +1,2 @@
+#!/bin/sh
+kubectl exec deploy/api -- python scripts/init_db.py

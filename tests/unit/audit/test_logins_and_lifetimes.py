@@ -138,3 +138,23 @@ def test_datastores_at_localhost_in_env_files(line, service, count):
     assert [one.severity for one in found] == ["medium"] * count
     tracked = {path.removesuffix(".example"): text for path, text in files.items()}
     assert [one.severity for one in findings(tracked, "env-file-reaches-localhost")] == ["high"] * count
+
+
+ASKS = "sh -c 'if [ -n \"$$REDIS_PASSWORD\" ]; then redis-server --requirepass $$REDIS_PASSWORD; else redis-server; fi'"
+
+
+@pytest.mark.parametrize(("default", "count"), [("${REDIS_PASSWORD:-}", 1), ("${REDIS_PASSWORD:?set it}", 0)])
+def test_a_password_that_is_off_by_default(default, count):
+    def compose(command, password):
+        return (
+            f"services:\n  redis:\n    image: redis:8\n    command: >\n      {command}\n"
+            f"    environment:\n      REDIS_PASSWORD: '{password}'\n"
+        )
+
+    files = {
+        "compose.yaml": compose(ASKS, default),
+        "compose.prod.yaml": compose(
+            "redis-server --requirepass ${REDIS_PASSWORD:?set it}", "${REDIS_PASSWORD:?set it}"
+        ),
+    }
+    assert len(findings(files, "datastore-auth-inconsistent")) == count

@@ -51,6 +51,7 @@ _SOURCE = (
     (b"pending_migrations", b""),
     (b"MigratorTrait", b""),
 )
+_WORDS = (b"igrat", b"alembic", b"mzug", b"db push")  # one of which all of the above hold
 
 
 def may_start(base: str) -> bool:
@@ -62,5 +63,5 @@ def may_start(base: str) -> bool:
 def migrates(data: bytes, *, source: bool) -> bool:
     """Whether the bytes of such a file, or of a source file, call a migration tool."""
     if source:
-        return any(one in data and other in data for one, other in _SOURCE)
+        return any(word in data for word in _WORDS) and any(one in data and other in data for one, other in _SOURCE)
     return bool(_MIGRATES.search(data[:_MAX]))

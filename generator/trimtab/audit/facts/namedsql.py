@@ -13,7 +13,7 @@ _APPLIES = re.compile(r"\b(?:execute\w*|query|raw|exec|runSql|batch_execute|Exec
 
 def holds_any(data: bytes) -> bool:
     """Whether a source file's bytes can name an SQL file."""
-    return b'.sql"' in data or b".sql'" in data or b".sql`" in data
+    return b".sql" in data and (b'.sql"' in data or b".sql'" in data or b".sql`" in data)
 
 
 def references(code: str, path: str, line_of: Callable[[int], int]) -> Iterator[m.Reference]:

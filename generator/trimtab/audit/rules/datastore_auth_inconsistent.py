@@ -14,6 +14,7 @@ from trimtab.errors import some
 _PRODUCTS = ("redis", "valkey", "keydb", "dragonfly", "mongodb", "elasticsearch")
 _COMMAND = re.compile(r"--requirepass(?:\s+|=)(?!\"\"|''|$)\S|--auth\b")
 _SERVER = re.compile(r"\b(?:redis|valkey|keydb)-server\b")
+_ASKED = re.compile(r"\bif\s{1,9}(?:\[{1,2}|test)\s{1,9}(?:-n\s{1,9})?\W{0,6}([A-Z][A-Z0-9_]{1,60})\b")
 _VARIABLES = frozenset(
     {
         "REDIS_PASSWORD",
@@ -125,7 +126,7 @@ def _must_agree(environments: dict[str, set[str]]) -> bool:
 
 def _auth(container: Container, facts: Facts) -> Place | None:
     """Where a container turns authentication on."""
-    if _COMMAND.search(container.command) and container.command_place:
+    if _COMMAND.search(container.command) and container.command_place and not _off_by_default(container):
         return container.command_place
     for item in container.env:
         if item.name in _VARIABLES and (item.value is None or item.value):
@@ -141,6 +142,12 @@ def _auth(container: Container, facts: Facts) -> Place | None:
             if setting.product == "redis" and setting.name == "requirepass":
                 return setting.place
     return None
+
+
+def _off_by_default(container: Container) -> bool:
+    """Whether the command asks for a password only where a variable holds one, and by default it holds none."""
+    asked = _ASKED.search(container.command)
+    return asked is not None and any(item.name == asked[1] and item.value == "" for item in container.env)
 
 
 def _add_urls(facts: Facts, with_auth: list[tuple[Place, str]], without: list[tuple[Place, str]]) -> None:

@@ -195,3 +195,13 @@ def test_the_hosts_of_data_sources():
     }
     (found,) = findings(files, "undefined-host")
     assert [(one.path, one.line) for one in found.locations] == [("ops/sources.yml", 4)]
+
+
+@pytest.mark.parametrize(("upstream", "count"), [("shop_pool", 0), ("mail_pool", 1)])
+def test_an_upstream_that_another_file_of_nginx_names(upstream, count):
+    files = {
+        "compose.yaml": "services: { shop: { image: 'acme/shop:1' } }\n",
+        "nginx/nginx.conf": f"upstream {upstream} {{ server shop:8080; }}\n",
+        "nginx/site.conf": "server { location / { proxy_pass http://shop_pool; } }\n",
+    }
+    assert len(findings(files, "undefined-host")) == count

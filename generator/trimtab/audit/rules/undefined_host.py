@@ -290,7 +290,11 @@ def _of_compose_only(host: str, upstream: Upstream, cluster: frozenset[str], fac
 
 
 def _from_elsewhere(host: str, facts: Facts) -> bool:
-    """Whether a chart or an operator that is kept elsewhere may make the Service."""
+    """Whether a chart or an operator from elsewhere may make the Service, or another file of nginx names it as
+    its upstream.
+    """
+    if any((one.product, one.name, one.value) == ("nginx", "upstream", host) for one in facts.settings):
+        return True
     if any(name in host for name in facts.installed):
         return True
     known = [one.name for one in facts.kube_services]

@@ -343,6 +343,20 @@ def test_versions_that_the_root_disagrees_on_are_one_finding_with_every_place():
     assert [one.value for one in finding.locations] == ["node 20", "node 22", "node 18-alpine"]
 
 
+@pytest.mark.parametrize(("word", "severity"), [("AWS", "high"), ("WORKER", "high"), ("NIGHT", "medium")])
+def test_a_first_word_tells_whose_a_value_is_or_of_which_part(word, severity):
+    (finding,) = reported(
+        {
+            "worker/package.json": '{"dependencies": {"express": "5"}}',
+            "worker/index.js": "const size = process.env.BATCH_SIZE;\n",
+            "docker-compose.yml": "services:\n  worker:\n    build: ./worker\n    environment:\n      BATCH_SIZE: 10\n",
+            ".env.production": f"{word}_BATCH_SIZE=500\n",
+        },
+        "env-name-drift",
+    )
+    assert finding.severity == severity
+
+
 def test_a_name_that_nothing_reads_and_its_near_name_that_the_source_reads():
     (finding,) = reported(
         {
@@ -699,3 +713,16 @@ def test_a_client_given_files_by_a_loop_or_a_computed_folder(script, found):
     }
     outside = [place for one in reported(files, "sql-outside-migrations") for place in one.locations]
     assert [one.path for one in outside if one.path.endswith(".sql")] == found
+
+
+def test_programs_of_one_source_on_different_ports_are_no_disagreement_of_a_worker_that_runs_none():
+    files = {
+        "backend/requirements.txt": "fastapi\nuvicorn\ncelery\n",
+        "backend/main.py": "import uvicorn\nuvicorn.run('main:app', host='0.0.0.0', port=8000)\n",
+        "backend/model.py": "import uvicorn\nuvicorn.run('model:app', host='0.0.0.0', port=8001)\n",
+        "docker-compose.yml": "services:\n  worker:\n    build: ./backend\n    command: celery -A tasks worker\n",
+    }
+    assert reported(files, "port-mismatch") == ()
+    files["docker-compose.yml"] += "    ports: ['9000:9000']\n"
+    (finding,) = reported(files, "port-mismatch")
+    assert {one.value for one in finding.locations} == {"8000", "8001", "9000"}

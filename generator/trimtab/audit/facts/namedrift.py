@@ -10,6 +10,7 @@ from trimtab.audit.facts.envnames import meaning, public_prefix
 from trimtab.audit.facts.model import EnvVar, Facts, Place
 from trimtab.audit.facts.products import is_third_party
 from trimtab.audit.facts.query import commands_by_path
+from trimtab.audit.facts.servicenames import tokens
 
 NEAR = 3  # lines within which two reads are one expression
 
@@ -131,13 +132,16 @@ def _drift(
     return NameDrift(words, tuple(places), names, tuple(chosen), sure)
 
 
+# Words by which a value is called its owner's.
+_OWNERS = frozenset({"APP", "APPLICATION", "SERVICE", "SERVER", "API", "BACKEND", "AWS", "AZURE", "GCP", "GOOGLE"})
 # Words by which services call the one key that they give.
 _KEY_WORDS = frozenset({"API", "SECRET", "PRIVATE", "ACCESS", "AUTH"})
 
 
 def read_drifts(facts: Facts) -> list[NameDrift]:
     """Names that some files set and no source reads, where the source reads a name almost the same, which other files
-    for the service set instead: `S3_BUCKET` here, `AWS_S3_BUCKET` there.
+    for the service set instead: `S3_BUCKET` here, `AWS_S3_BUCKET` there. Sure where a container is given the name, or
+    the word that one has more tells whose the value is: any other word (`ML_BATCH_SIZE`) may tell another value.
     """
     everything = units(facts)
     read = {one.name for one in facts.reads}
@@ -156,12 +160,24 @@ def read_drifts(facts: Facts) -> list[NameDrift]:
             if not _apart(holders[name], holders[others[0]]):
                 continue
             places = [(item.name_place, item.name) for _, item in entries]
-            found.append(
-                NameDrift(
-                    meaning(others[0]), tuple(places), (others[0], name), tuple(i for _, i in entries), sure=False
-                )
+            items = tuple(item for _, item in entries)
+            sure = any(unit.kind == "container" for unit, _ in holders[name]) or (
+                _extra_word(name, others[0]) <= _OWNERS | _readers(facts, others[0])
             )
+            found.append(NameDrift(meaning(others[0]), tuple(places), (others[0], name), items, sure))
     return found
+
+
+def _readers(facts: Facts, name: str) -> set[str]:
+    """The words of the names of the services that read a variable."""
+    reading = [service for service in facts.services if any(read.name == name for read in service.reads)]
+    return {word.upper() for service in reading for word in tokens(service.name)}
+
+
+def _extra_word(name: str, other: str) -> set[str]:
+    """The first word that one of two names has and the other lacks: whose value it is, or of which part."""
+    one, two = name.split("_"), other.split("_")
+    return {max(one, two, key=len)[0]} if len(one) != len(two) else set()
 
 
 def _published(facts: Facts) -> set[str]:

@@ -150,8 +150,11 @@ def _repeated(probes: tuple[Probe, ...], env: tuple[EnvVar, ...]) -> Iterator[tu
 
 def _own_binds(service: Service, stated: set[int]) -> list[Bind]:
     """What the service itself binds: where one file's port is the one that other files state, the other files of
-    the source are other programs (a mock, a demo, a second server of its own image).
+    the source are other programs (a mock, a demo, a second server of its own image). Where nothing states a port,
+    files that bind different ones are programs of which nobody says that this service runs any.
     """
+    if not stated and len({bind.port for bind in service.binds if bind.port}) > 1:
+        return []
     agreeing = {bind.place.path for bind in service.binds if bind.port in stated}
     return [bind for bind in service.binds if not agreeing or bind.place.path in agreeing]
 

@@ -31,8 +31,8 @@ def check(facts: Facts) -> Iterator[Finding]:
         yield RULE.finding(
             f"The source reads {drift.names[0]}, and some files set {drift.names[1]} instead",
             [*drift.places, *reads_of(facts, drift.names)],
-            confidence="medium",
-            severity="high",
+            confidence="medium" if drift.sure else "low",
+            severity="high" if drift.sure else "medium",
         )
 
 

@@ -24,6 +24,7 @@ from trimtab.audit.facts import (
     hosts,
     kubernetes,
     kustomize,
+    members,
     migrations,
     namedsql,
     packages,
@@ -120,6 +121,9 @@ class _Gatherer:
             self._source(path, language)
         elif packages.named_manifest(base) or packages.is_requirements(path):
             self._text(path, lambda where, text: packages.read_manifest(self.draft, where, text))
+            self._text(path, lambda where, text: members.read(self.draft, where, text))
+        elif members.named(base):
+            self._text(path, lambda where, text: members.read(self.draft, where, text))
         elif base in packages.VERSION_FILES:
             self._text(path, lambda where, text: packages.read_version_file(self.draft, where, text))
         elif dockerfile.named_dockerfile(base):

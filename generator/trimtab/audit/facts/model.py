@@ -202,6 +202,8 @@ class Dockerfile:
     command: str = ""
     command_place: Place | None = None
     frameworks: tuple[tuple[str, Place], ...] = ()  # what its text says it builds
+    unscoped: tuple[tuple[str, Place, Place], ...] = ()  # (argument, use, declaration in another stage)
+    carried: tuple[tuple[str, str], ...] = ()  # (source, stage) of what the last stage copies; "" is the context
 
 
 @dataclass(frozen=True, slots=True)
@@ -624,6 +626,10 @@ class Facts:
     migrators: tuple[Place, ...] = ()  # start files and source that call a migration tool
     unserved: tuple[Unserved, ...] = ()
     named_sql: tuple[Reference, ...] = ()  # SQL files as source that talks to a database names them
+    inline_tables: tuple[tuple[str, Place], ...] = ()  # tables that application source makes
+    source_keys: tuple[tuple[str, Place], ...] = ()  # keys that are literals in source
+    read_folders: tuple[Reference, ...] = ()  # folders of migrations that programs read when they run
+    members: tuple[Reference, ...] = ()  # parts that workspaces list, looked up by a rule of their own
     settings: tuple[Setting, ...] = ()
     secrets: tuple[SecretValue, ...] = ()
     services: tuple[Service, ...] = ()

@@ -10,8 +10,9 @@ import re
 import shlex
 from collections.abc import Mapping
 
+from trimtab.audit.facts import imagefiles, working
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts import working
+from trimtab.audit.facts.dockerargs import out_of_scope
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.frameworks import DOCKERFILE_HINTS, DOCKERFILE_WORDS
 from trimtab.audit.facts.naming import environment_of
@@ -246,7 +247,8 @@ class _Reader:
 def read(draft: Draft, path: str, text: str) -> None:
     """Add one Dockerfile to the draft."""
     reader = _Reader(draft, path)
-    for instruction, value, line, end in instructions(text):
+    written = instructions(text)
+    for instruction, value, line, end in written:
         reader.take(instruction, value, line, end)
     if not reader.stages:
         draft.repo.note(path, "no FROM: not read as a Dockerfile")
@@ -266,6 +268,8 @@ def read(draft: Draft, path: str, text: str) -> None:
             command=reader.command,
             command_place=reader.command_place,
             frameworks=tuple(_frameworks(path, text)),
+            unscoped=tuple(out_of_scope(path, written)),
+            carried=tuple(imagefiles.carried(written)),
         )
     )
 

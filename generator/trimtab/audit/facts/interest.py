@@ -44,6 +44,7 @@ _SIGNS = (
     (b"sync", rb"sync(?:\(|hronize\s*:\s*true)", "javascript typescript"),
     (b"goose.Up", None, "go"),
     (b"EnsureCreated", None, "csharp"),
+    (b"CREATE TABLE", None, "python javascript typescript go java kotlin csharp"),
     # Health checks that a library serves
     (b"MapHealthChecks", None, "csharp"),
     (b"health_check", None, ""),

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from trimtab.audit.facts import inlinesql, namedsql, schemacode, sourcekeys, wrappers
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts import namedsql, schemacode, wrappers
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.pysettings import LITERAL, settings_class
 from trimtab.audit.facts.text import to_port
@@ -222,6 +222,9 @@ def read(draft: Draft, path: str, text: str, language: str) -> None:
     draft.routes.extend(found.routes)
     draft.schema_calls.extend(found.schema_calls)
     draft.named_sql.extend(found.named_sql)
+    draft.inline_tables.extend(found.inline_tables)
+    draft.source_keys.extend(found.source_keys)
+    draft.read_folders.extend(found.read_folders)
 
 
 @dataclass(slots=True)
@@ -233,10 +236,22 @@ class _Found:
     routes: list[m.Route]
     schema_calls: list[m.SchemaCall]
     named_sql: list[m.Reference]
+    inline_tables: list[tuple[str, m.Place]]
+    source_keys: list[tuple[str, m.Place]]
+    read_folders: list[m.Reference]
 
     def any(self) -> bool:
         """Whether there is anything."""
-        return bool(self.reads or self.binds or self.routes or self.schema_calls or self.named_sql)
+        return bool(
+            self.reads
+            or self.binds
+            or self.routes
+            or self.schema_calls
+            or self.named_sql
+            or self.inline_tables
+            or self.source_keys
+            or self.read_folders
+        )
 
 
 def _found(code: str, language: str, path: str) -> _Found:
@@ -255,6 +270,9 @@ def _found(code: str, language: str, path: str) -> _Found:
         routes,
         list(schemacode.calls(code, family, path, line_of)),
         list(namedsql.references(code, path, line_of)),
+        list(inlinesql.tables(code, path, line_of)),
+        list(sourcekeys.keys(code, path, line_of)),
+        list(inlinesql.folders(code, family, path, line_of)),
     )
 
 
@@ -265,6 +283,8 @@ def _commented(text: str, found: _Found) -> bool:
     numbers = {one.place.line for one in found.reads} | {one.place.line for one in found.binds}
     numbers |= {one.place.line for one in found.routes} | {one.place.line for one in found.schema_calls}
     numbers |= {one.place.line for one in found.named_sql}
+    numbers |= {place.line for _, place in (*found.inline_tables, *found.source_keys)}
+    numbers |= {one.place.line for one in found.read_folders}
     return any(
         opened[number - 1] or any("//" in line or "#" in line or "*" in line for line in lines[number - 1 : number + 2])
         for number in numbers

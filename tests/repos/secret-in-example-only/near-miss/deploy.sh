@@ -1,0 +1,1 @@
+kubectl create secret generic database --from-env-file=.env.production

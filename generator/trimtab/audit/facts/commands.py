@@ -16,7 +16,7 @@ KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     for kind, pattern in (
         (
             "test",
-            r"\b(?:cargo\s+(?:nextest|test|llvm-cov|tarpaulin)|pytest|tox\b|nox\b|go\s+test|gotestsum|dotnet\s+test|rspec|phpunit|pest\b|vitest|"
+            r"\b(?:cargo\s+(?:nextest|test|llvm-cov|tarpaulin)|(?:flutter|dart)\s+test|pytest|tox\b|nox\b|go\s+test|gotestsum|dotnet\s+test|rspec|phpunit|pest\b|vitest|"
             r"jest\b|playwright\s+test|cypress\s+run|mix\s+test|rails\s+test|artisan\s+test|ctest|manage\.py\s+test|python\s+-m\s+unittest|"
             r"(?:npm|pnpm|yarn|bun)\s+(?:(?:-\S+|--\S+(?:\s+[\w./@-]+)?)\s+){0,10}(?:run\s+)?(?:t|test|test:(?!smoke|health)\S+|e2e|coverage)(?![\w:])|"
             r"(?:\./)?(?:mvnw?|gradlew?)\s+(?:\S+\s+){0,30}(?:test|verify|check)\b|make\s+(?:\S+\s+)?(?:test|check|e2e)\S*)",

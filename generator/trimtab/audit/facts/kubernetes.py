@@ -14,7 +14,7 @@ from trimtab.audit.facts.compose import command_text
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.facts.text import http_check, parse_image, to_port
-from trimtab.yamlpos import Document, Map, Scalar, Seq, truth
+from trimtab.yamlpos import Document, Map, Scalar, Seq, Value, truth
 
 WORKLOADS = frozenset(
     {
@@ -169,7 +169,7 @@ class KubernetesReader:
                 if key in entry
             ),
             probes=tuple(probe for kind in PROBES if kind in body for probe in self.probe(kind, body, values)),
-            limits=self.place(limits.line_of("limits")) if limits.get("limits") else None,
+            limits=self.place(limits.line_of("limits")) if _bounded(limits.get("limits")) else None,
             command=command,
             command_place=self.place(at) if command else None,
             init=init,
@@ -534,3 +534,8 @@ def with_objects(
     for kind, name in container.env_from:
         env.extend(item for item in held.get((group, kind, name), ()) if item.name not in own)
     return dataclasses.replace(container, env=tuple(env))
+
+
+def _bounded(limits: Value | None) -> bool:
+    """Whether limits are of CPU or memory; those of devices alone, such as a GPU, leave both open."""
+    return bool(limits) and not (isinstance(limits, Map) and all("/" in key for key in limits))

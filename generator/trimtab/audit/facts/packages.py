@@ -274,11 +274,13 @@ _SIGNAL_FILES = {
     "next.config.mjs": "next",
     "angular.json": "angular",
 }
+# Files that only Next.js gives a meaning, also where a folder's manifest is missing.
+_NEXT_PAGE = re.compile(r"(?:^|/)(?:app/(?:layout|page)|pages/_(?:app|document))\.[jt]sx?$")
 
 
 def framework_by_file(path: str) -> str:
     """The framework that a file of this name is part of, or ""."""
-    return _SIGNAL_FILES.get(path.rsplit("/", 1)[-1], "")
+    return _SIGNAL_FILES.get(path.rsplit("/", 1)[-1], "") or ("next" if _NEXT_PAGE.search(path) else "")
 
 
 def read_manifest(draft: Draft, path: str, text: str) -> None:

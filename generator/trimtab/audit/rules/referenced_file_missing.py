@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from trimtab.audit.facts import buildcontexts
 from trimtab.audit.facts.model import Build, Container, Dockerfile, Facts, Place, Reference
 from trimtab.audit.facts.query import commands_by_path
 from trimtab.audit.facts.text import directory_of, join
@@ -184,7 +185,7 @@ def _copied(facts: Facts) -> Iterator[Finding]:
     contexts = _contexts(facts)
     targets = {one.build.dockerfile for one in facts.containers if one.build and one.build.target}
     for dockerfile in sorted(facts.dockerfiles, key=lambda one: one.path):
-        homes = contexts.get(dockerfile.path, {})
+        homes = contexts.get(dockerfile.path) or _likely(dockerfile, facts)
         missing = {home: _uncopied(dockerfile, home, facts) for home in homes}
         right = [home for home in homes if not missing[home]]
         if len(homes) == 1 and not right:
@@ -204,6 +205,12 @@ def _copied(facts: Facts) -> Iterator[Finding]:
                         *((place, one or ".") for one in right for place in homes[one]),
                     ],
                 )
+
+
+def _likely(dockerfile: Dockerfile, facts: Facts) -> dict[str, list[Place]]:
+    """The context of a Dockerfile whose builds nothing here states, where its own copies tell it."""
+    context = buildcontexts.likely(dockerfile, facts) if dockerfile.environment not in ("local", "test") else None
+    return {} if context is None else {context: []}
 
 
 def _from_root(facts: Facts, build: Build, path: str) -> bool:

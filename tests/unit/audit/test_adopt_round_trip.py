@@ -47,6 +47,18 @@ def test_any_platform_comes_back(data: dict[str, Any]) -> None:
     assert differences(parse_settings(as_text(data), FRAMEWORKS).data) == []
 
 
+@pytest.mark.parametrize("value", ["${{b<", "a${HOME}b", "$$", "~`\\c]-é}"])
+def test_a_value_comes_back_as_it_was_written(value: str) -> None:
+    data = {
+        "version": 1,
+        "name": "shop",
+        "registry": "ghcr.io/acme",
+        "services": {"api": {"framework": "express", "env": {"NOTE": value}}},
+        "environments": {"production": {"host": "shop.example.com"}},
+    }
+    assert differences(parse_settings(as_text(data), FRAMEWORKS).data) == []
+
+
 @pytest.mark.parametrize("uses", [["postgres", "redis"], ["redis", "postgres"]])
 @pytest.mark.parametrize("external", [["postgres"], ["redis"], ["postgres", "redis"]])
 @pytest.mark.parametrize("keeper", ["external-secrets", "sealed-secrets", "sops"])

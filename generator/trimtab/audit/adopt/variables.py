@@ -313,7 +313,10 @@ class _Value:
         """The values by environment, each as it is to be from now on, with a word on what it was."""
         by_label: dict[str, list[Seen]] = {}
         for var in self.found:
-            if var.value is None or "${" in var.value or len(var.value) > MAX_VALUE:
+            if var.value is None or len(var.value) > MAX_VALUE:
+                continue
+            literal = self.reader.cluster.marked and kind_of(var.rank) == CLUSTER  # nothing fills a manifest of ours
+            if "${" in var.value and not literal:
                 continue
             if var.label == "test" or var.name.startswith("TEST_"):
                 continue

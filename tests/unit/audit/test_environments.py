@@ -40,6 +40,8 @@ def compose(**variables):
         ("BIND_HOST", "wherever", 0),
         ("VIRTUAL_HOST", "shop", 0),
         ("MAIL_HOST", "relay", 0),
+        ("CLUSTER_HOSTNAME", "node1", 0),
+        ("DB_HOSTNAME", "store", 1),
         ("PHX_SERVER", "'true'", 0),
     ],
 )

@@ -19,6 +19,7 @@ _OWN = re.compile(
     r"(?:^|_)(?:APP|SERVER|HTTP|HTTPS|BIND|LISTEN|LISTENER|PUBLIC|VIRTUAL|ALLOWED|COOKIE|TRUSTED|EXTERNAL|ADVERTISED|"
     r"WEB|SITE|DOCKER|SSH|DEPLOY|REMOTE|PROXY|MAC|IP|EMAIL|SMTP|MAIL|LETSENCRYPT|INGRESS|HMR)$"
 )
+_SELF = re.compile(r"(?:^|_)(?:CLUSTER|NODE|INSTANCE|MACHINE|CONTAINER|POD)_HOSTNAME$")  # the name of the one that has it
 _HELM = re.compile(r"\bhelm3?\s+(?:upgrade|install)\b(.*)", re.DOTALL)
 _BUILT_IN = re.compile(
     r"^(?:v\d\w*|apps/|batch/|networking\.k8s\.io/|autoscaling/|policy/|rbac\.|storage\.|kustomize|cert-manager\.|"
@@ -35,7 +36,9 @@ def variables(container: m.Container) -> Iterator[m.Upstream]:
     for item in container.env:
         name = _NAME.match(item.name)
         value = _VALUE.fullmatch(item.value or "")
-        if name is None or value is None or value[1] in _SWITCH or _OWN.search(name["what"]):
+        if name is None or value is None or value[1] in _SWITCH:
+            continue
+        if _OWN.search(name["what"]) or _SELF.search(item.name):
             continue
         number = to_port(value[2] or "")
         yield m.Upstream(value[1], number, item.place, ADDRESS, item.name, container.name)

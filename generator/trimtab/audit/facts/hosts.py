@@ -19,9 +19,8 @@ _OWN = re.compile(
     r"(?:^|_)(?:APP|SERVER|HTTP|HTTPS|BIND|LISTEN|LISTENER|PUBLIC|VIRTUAL|ALLOWED|COOKIE|TRUSTED|EXTERNAL|ADVERTISED|"
     r"WEB|SITE|DOCKER|SSH|DEPLOY|REMOTE|PROXY|MAC|IP|EMAIL|SMTP|MAIL|LETSENCRYPT|INGRESS|HMR)$"
 )
-_SELF = re.compile(
-    r"(?:^|_)(?:CLUSTER|NODE|INSTANCE|MACHINE|CONTAINER|POD)_HOSTNAME$"
-)  # the name of the one that has it
+# The name of the one that has it.
+_SELF = re.compile(r"(?:^|_)(?:CLUSTER|NODE|INSTANCE|MACHINE|CONTAINER|POD)_HOSTNAME$")
 _HELM = re.compile(r"\bhelm3?\s+(?:upgrade|install)\b(.*)", re.DOTALL)
 _BUILT_IN = re.compile(
     r"^(?:v\d\w*|apps/|batch/|networking\.k8s\.io/|autoscaling/|policy/|rbac\.|storage\.|kustomize|cert-manager\.|"

@@ -726,3 +726,13 @@ def test_programs_of_one_source_on_different_ports_are_no_disagreement_of_a_work
     files["docker-compose.yml"] += "    ports: ['9000:9000']\n"
     (finding,) = reported(files, "port-mismatch")
     assert {one.value for one in finding.locations} == {"8000", "8001", "9000"}
+
+
+@pytest.mark.parametrize(("name", "count"), [("App__BaseUrl", 0), ("APP_BASE_URL", 0), ("Orders__Endpoint", 1)])
+def test_a_services_own_address_for_browsers_may_be_at_localhost(name, count):
+    compose = (
+        f"services:\n  api:\n    build: ./api\n    environment:\n      {name}: http://localhost:8081\n"
+        "  orders:\n    build: ./orders\n    ports: ['8081:8081']\n"
+    )
+    found = reported({"docker-compose.yml": compose}, "localhost-between-containers")
+    assert len(found) == count

@@ -42,6 +42,7 @@ def called(*lines, **files):
         (("npm run check --if-present --prefix web",), []),
         (("cd site/app", "npm run check"), [(7, "site/app")]),
         (("mkdir -p site/app", "cd site/app"), []),
+        (("cd web", "cd -", "cd site"), []),
         (("git clone https://github.com/acme/site", "cd site"), []),
         (("cd dist && ls",), []),
         (('echo "cd nowhere"',), []),

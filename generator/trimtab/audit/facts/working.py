@@ -13,7 +13,7 @@ from trimtab.audit.facts.text import join
 
 MAX_LINE = 2_000
 _SPLIT = re.compile(r"&&|\|\||[;&|\n]")
-_ENTER = re.compile(r"^\(?\s{0,20}(?:cd|pushd)\s+(?:--\s+)?[\"']?([^\s\"'`$<>*?~]+)[\"']?\s{0,20}\)?$")
+_ENTER = re.compile(r"^\(?\s{0,20}(?:cd|pushd)\s+(?:--\s+)?[\"']?(?!-)([^\s\"'`$<>*?~]+)[\"']?\s{0,20}\)?$")
 _MOVE = re.compile(r"^\(?\s{0,20}(?:cd|pushd|popd)\b")
 _BEFORE = (
     r"^\(?\s{0,20}(?:(?:if|then|else|do|!|exec|time|(?:/bin/)?(?:ba|a)?sh\s{1,9}-l?c)\s{1,9}){0,3}[\"']?"

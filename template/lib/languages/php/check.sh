@@ -10,7 +10,11 @@ export COMPOSER_CACHE_DIR=${COMPOSER_CACHE_DIR:-$HOME/.cache/composer} PACKAGES_
 # What Laravel calls the database of DATABASE_URL.
 [[ -z ${DATABASE_URL:-} ]] || export DB_CONNECTION=pgsql DB_URL=$DATABASE_URL
 
-install() { composer install --no-interaction --no-progress --prefer-dist; }
+install() {
+  [[ -e composer.lock ]] || die "$PWD has no composer.lock: run \`composer update\` and commit it"
+  composer install --no-interaction --no-progress --prefer-dist
+}
+
 # tool NAME ARGUMENT...: run a program of the dependencies, if there is one.
 tool() {
   local name=$1

@@ -7,28 +7,36 @@ set -euo pipefail
 mkdir -p "$REPORTS"
 cd "$ROOT/$2"
 
+[[ -e uv.lock || -e requirements.txt ]] ||
+  die "$PWD has neither uv.lock nor requirements.txt: run \`uv lock\` and commit it"
+
 install() {
   if [[ -e uv.lock ]]; then
     uv sync --locked --all-groups
-  elif [[ -e requirements.txt ]]; then
+  else
     uv venv --allow-existing
     local file files=()
     for file in requirements*.txt; do files+=(--requirement "$file"); done
     uv pip install "${files[@]}"
+  fi
+}
+
+# uv.lock gives every package and its hash; what requirements.txt leaves out is for pip to find.
+audit() {
+  if [[ -e uv.lock ]]; then
+    local locked
+    locked=$(mktemp)
+    uv export --quiet --locked --no-dev --no-emit-project --format requirements-txt > "$locked"
+    uvx "pip-audit@$PIP_AUDIT_VERSION" --disable-pip --requirement "$locked"
   else
-    die "$PWD has neither uv.lock nor requirements.txt: run \`uv lock\` and commit it"
+    uvx "pip-audit@$PIP_AUDIT_VERSION" --requirement requirements.txt
   fi
 }
 
 run_lint() {
   uvx "ruff@$RUFF_VERSION" check .
   uvx "ruff@$RUFF_VERSION" format --check .
-  local locked=requirements.txt
-  if [[ -e uv.lock ]]; then
-    locked=$(mktemp)
-    uv export --quiet --locked --no-dev --no-emit-project --format requirements-txt > "$locked"
-  fi
-  uvx "pip-audit@$PIP_AUDIT_VERSION" --disable-pip --requirement "$locked"
+  audit
 }
 
 run_tests() {

@@ -57,11 +57,33 @@ bundle() {
   dotnet ef migrations bundle --project "$folder" --startup-project "$1" --configuration Release --output "$3"
 }
 
+# Every command below restores the packages of the lock files, where there are some: MSBuild takes properties from here.
+lock() {
+  if find . -name packages.lock.json | grep -q .; then export RestoreLockedMode=true; fi
+}
+
 lint() {
+  lock
   dotnet restore
   dotnet format --no-restore --verify-no-changes --severity warn
-  dotnet list package --vulnerable --include-transitive 2>&1 | tee /tmp/vulnerable
+  dotnet list package --vulnerable --include-transitive >/tmp/vulnerable 2>&1 ||
+    fail "the packages could not be looked up: $(cat /tmp/vulnerable)"
+  cat /tmp/vulnerable
   if grep -q 'has the following vulnerable packages' /tmp/vulnerable; then fail 'packages with known vulnerabilities'; fi
+}
+
+# The global.json of this folder or of one above it, of which .NET takes the nearest, may choose another runner of tests.
+# That one has reports as an extension.
+tests() {
+  lock
+  folder=$PWD
+  while [ ! -f "$folder/global.json" ] && [ "$folder" != / ]; do folder=$(dirname "$folder"); done
+  if ! grep -qs 'Microsoft\.Testing\.Platform' "$folder/global.json"; then
+    set -- --logger trx
+  elif grep -rqs --include='*.*proj' --include='*.props' 'Microsoft\.Testing\.Extensions\.TrxReport' .; then
+    set -- --report-trx
+  fi
+  exec dotnet test --configuration Release "$@" --results-directory "${REPORTS:-.}"
 }
 
 command=${1:-}
@@ -73,6 +95,6 @@ case $command in
   publish) publish "$@" ;;
   bundle) bundle "$@" ;;
   lint) lint ;;
-  test) exec dotnet test --configuration Release --logger trx --results-directory "${REPORTS:-.}" ;;
+  test) tests ;;
   *) fail "unknown command '$command'" ;;
 esac

@@ -19,9 +19,14 @@ fail() {
 maven() { sh mvnw --batch-mode --no-transfer-progress "$@"; }
 gradle() { sh gradlew --no-daemon --console=plain "$@"; }
 
-keep_manifests() {
+# need_wrapper PATH
+need_wrapper() {
   [ -f mvnw ] || [ -f gradlew ] ||
     fail "there is neither mvnw nor gradlew in $1: run \`mvn wrapper:wrapper\` or \`gradle wrapper\` there and commit it"
+}
+
+keep_manifests() {
+  need_wrapper "$1"
   find . -type f ! -name pom.xml ! -name mvnw ! -path './.mvn/*' ! -name gradlew ! -path './gradle/*' ! -name '*.gradle' \
     ! -name '*.gradle.kts' ! -name gradle.properties ! -name '*.lockfile' ! -path './buildSrc/*' -delete
   find . -type d -empty -delete
@@ -48,8 +53,16 @@ package() {
   cp "${programs# }" "$1"
 }
 
-lint() { if [ -f mvnw ]; then maven -DskipTests verify; else gradle check --exclude-task test; fi; }
-tests() { if [ -f mvnw ]; then maven verify; else gradle test; fi; }
+lint() {
+  need_wrapper "$PWD"
+  if [ -f mvnw ]; then maven -DskipTests verify; else gradle check --exclude-task test; fi
+}
+
+tests() {
+  need_wrapper "$PWD"
+  if [ -f mvnw ]; then maven verify; else gradle test; fi
+}
+
 run() { if [ -f mvnw ]; then exec sh mvnw --batch-mode spring-boot:run; else exec sh gradlew --no-daemon bootRun; fi; }
 
 command=${1:-}

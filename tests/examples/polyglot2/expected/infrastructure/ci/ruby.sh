@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 mkdir -p "$REPORTS"
 cd "$ROOT/$2"
-export RAILS_ENV=test
+export RAILS_ENV=test BUNDLE_FROZEN=true
 export PACKAGES_CACHE=${PACKAGES_CACHE:-$HOME/.cache/packages}
 
 has() { grep --quiet --extended-regexp "^    $1 \(" Gemfile.lock; }
@@ -38,6 +38,7 @@ run_tests() {
   fi
 }
 
+[[ -e Gemfile.lock ]] || die "$PWD has no Gemfile.lock: run \`bundle lock\` and commit it"
 bundle check || bundle install
 case $1 in
   lint) run_lint 2>&1 | tee "$REPORTS/lint.log" ;;

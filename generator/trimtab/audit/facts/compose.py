@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shlex
 from collections.abc import Mapping
 
 from trimtab.audit.facts import model as m
@@ -14,6 +13,7 @@ from trimtab.audit.facts import working
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.facts.text import (
+    command_text,
     default_of,
     directory_of,
     http_check,
@@ -49,15 +49,6 @@ def looks_like_compose(document: Map) -> bool:
         isinstance(body, Map) and ("image" in body or "build" in body or "extends" in body)
         for body in services.values()
     )
-
-
-def command_text(value: Value) -> str:
-    """A command as one line, whether it is written as a string or as a list."""
-    if isinstance(value, Seq):
-        return " ".join(
-            item if re.fullmatch(r"[\w@%+=:,./$\{}-]+", item) else shlex.quote(item) for item in value.texts()
-        )
-    return str(value) if isinstance(value, Scalar) else ""
 
 
 def asked(path: str, text: str) -> tuple[tuple[str, m.Place], ...]:

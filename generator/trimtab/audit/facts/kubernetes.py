@@ -1,20 +1,15 @@
-"""Kubernetes objects: workloads, Services, autoscalers, budgets, ingresses, and what they refer to by
-name.
-"""
+"""Kubernetes objects: workloads, Services, autoscalers, budgets, ingresses, Secrets and ConfigMaps."""
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from collections.abc import Mapping
 
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts import working
-from trimtab.audit.facts.compose import command_text
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.naming import environment_of
-from trimtab.audit.facts.text import http_check, parse_image, to_port
-from trimtab.yamlpos import Document, Map, Scalar, Seq, Value, truth
+from trimtab.audit.facts.pods import PodReader
+from trimtab.audit.facts.text import to_port
+from trimtab.yamlpos import Document, Map, Scalar
 
 WORKLOADS = frozenset(
     {
@@ -29,8 +24,6 @@ WORKLOADS = frozenset(
         "ReplicationController",
     }
 )
-_K8S_REF = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
-PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
 def looks_like_kubernetes(document: Map) -> bool:
@@ -112,10 +105,7 @@ class KubernetesReader:
             spec = spec.map("jobTemplate", "spec")
         pod = item.body if item.kind == "Pod" else spec.map("template")
         pod_spec = pod.map("spec")
-        containers: list[m.Container] = []
-        for key in ("containers", "initContainers"):
-            for body in pod_spec.maps(key):
-                containers.append(self.container(item, body, init=key == "initContainers"))  # noqa: PERF401
+        containers = PodReader(self.draft, self.path, item).containers(pod_spec)
         selector = spec.map("selector")
         labels = selector.map("matchLabels") if "matchLabels" in selector else selector
         replicas = self.place(spec.line_of("replicas")) if "replicas" in spec and item.kind != "Job" else None
@@ -130,178 +120,11 @@ class KubernetesReader:
                 _strings(labels) if "matchExpressions" not in selector else {},
                 self.place(spec.line_of("selector")),
                 replicas,
-                tuple(containers),
+                containers,
                 item.patch,
                 str(spec.get("replicas") or "") if replicas else "",
             )
         )
-        self.pod_references(item, pod_spec)
-
-    def container(self, item: m.KubeObject, body: Map, *, init: bool) -> m.Container:
-        """One container of a workload."""
-        image_text = body.text("image")
-        image = parse_image(image_text, self.place(body.line_of("image"))) if image_text else None
-        if image:
-            self.draft.versions_from(image, self.group, item.environment)
-        env = self.env(item, body)
-        values = {variable.name: variable.value for variable in env if variable.value is not None}
-        command = " ".join(filter(None, [command_text(body.get("command")), command_text(body.get("args"))]))
-        command = _K8S_REF.sub(lambda match: values.get(match[1], match[0]), command)
-        at = body.line_of("args" if "args" in body else "command")
-        if command:
-            self.draft.commands.append(m.Command(command, self.place(at), "kubernetes", item.name))
-            working.note(self.draft, [(command, int(at))], self.place(at).path, None, "kubernetes")
-        limits = body.map("resources")
-        return m.Container(
-            origin="kubernetes",
-            name=str(body.text("name") or item.name),
-            place=self.place(body.line_of("name")),
-            environment=item.environment,
-            workload=item.name,
-            namespace=item.namespace,
-            image=image,
-            ports=tuple(self.ports(body)),
-            env=tuple(env),
-            env_from=tuple(
-                (kind, str(entry.map(key).text("name")))
-                for entry in body.maps("envFrom")
-                for kind, key in (("Secret", "secretRef"), ("ConfigMap", "configMapRef"))
-                if key in entry
-            ),
-            probes=tuple(probe for kind in PROBES if kind in body for probe in self.probe(kind, body, values)),
-            limits=self.place(limits.line_of("limits")) if _bounded(limits.get("limits")) else None,
-            command=command,
-            command_place=self.place(at) if command else None,
-            init=init,
-            partial=item.patch or image is None,
-            job=item.kind in ("Job", "CronJob"),
-        )
-
-    def ports(self, body: Map) -> list[m.Port]:
-        """The ports that a container opens."""
-        found = []
-        for port in body.maps("ports"):
-            number, protocol = (
-                to_port(port.text("containerPort") or ""),
-                str(port.text("protocol") or "TCP").lower(),
-            )
-            found.append(
-                m.Port(
-                    number,
-                    self.place(port.line_of("containerPort")),
-                    str(port.text("name") or ""),
-                    protocol=protocol,
-                )
-            )
-        return found
-
-    def probe(self, kind: str, body: Map, values: Mapping[str, str]) -> list[m.Probe]:
-        """One probe, as none or one fact."""
-        check = body.map(kind)
-        http = check.map("httpGet")
-        if http:
-            written = http.text("port")
-            number = to_port(written or "")
-            port: int | str | None = number if number is not None else (str(written) if written else None)
-            return [
-                m.Probe(
-                    kind,
-                    self.place(http.line_of("port" if written else "path")),
-                    str(http.text("path") or "/"),
-                    port,
-                    path_place=self.place(http.line_of("path")),
-                )
-            ]
-        for action in ("tcpSocket", "grpc"):
-            if action in check:
-                written = check.map(action).text("port")
-                return [
-                    m.Probe(
-                        kind,
-                        self.place(check.map(action).line_of("port")),
-                        None,
-                        to_port(written or "") or (str(written) if written else None),
-                    )
-                ]
-        command = command_text(check.map("exec").get("command"))
-        if not command:
-            return []
-        asked = http_check(command, values)
-        path, number = asked if asked else (None, None)
-        return [m.Probe(kind, self.place(check.line_of("exec")), path, number, command)]
-
-    def env(self, item: m.KubeObject, body: Map) -> list[m.EnvVar]:
-        """A container's variables; what they are taken from becomes references."""
-        found: list[m.EnvVar] = []
-        for entry in body.maps("env"):
-            name = entry.text("name")
-            if name is None or "tpl-" in name:  # what a loop over values names is not known
-                continue
-            value = entry.text("value")
-            source = entry.map("valueFrom")
-            secret = "secretKeyRef" in source
-            line = entry.line_of("value") if value is not None else entry.line_of("name")
-            refs = tuple(_K8S_REF.findall(value)) if value else ()
-            text = str(value) if value is not None else ("" if "value" in entry else None)
-            held = next(
-                (
-                    (kind, str(source.map(key).text("name")), str(source.map(key).text("key") or ""))
-                    for kind, key in (("Secret", "secretKeyRef"), ("ConfigMap", "configMapKeyRef"))
-                    if key in source
-                ),
-                None,
-            )
-            found.append(
-                m.EnvVar(
-                    str(name),
-                    text,
-                    self.place(line),
-                    "kubernetes",
-                    item.environment,
-                    refs,
-                    secret,
-                    source=held,
-                    name_at=self.place(entry.line_of("name")),
-                )
-            )
-            for kind, key in (("Secret", "secretKeyRef"), ("ConfigMap", "configMapKeyRef")):
-                self.refer(kind, source.map(key), "name", item, key=str(source.map(key).text("key") or ""))
-        for entry in body.maps("envFrom"):
-            for kind, key in (("Secret", "secretRef"), ("ConfigMap", "configMapRef")):
-                self.refer(kind, entry.map(key), "name", item)
-        return found
-
-    def refer(self, kind: str, body: Map, key_name: str, item: m.KubeObject, key: str = "") -> None:
-        """Add a reference, unless its name could not be told."""
-        name = body.text(key_name)
-        if name and "$" not in name and "{{" not in name and not name.startswith("tpl-"):
-            optional = truth(body.get("optional"))
-            self.draft.kube_refs.append(
-                m.KubeRef(
-                    kind,
-                    str(name),
-                    self.place(body.line_of(key_name)),
-                    f"{item.kind} {item.name}",
-                    self.group,
-                    optional,
-                    key,
-                    self.place(body.line_of("key")) if key else None,
-                )
-            )
-
-    def pod_references(self, item: m.KubeObject, pod: Map) -> None:
-        """Add what a pod's volumes and accounts refer to."""
-        for volume in pod.maps("volumes"):
-            self.refer("Secret", volume.map("secret"), "secretName", item)
-            self.refer("ConfigMap", volume.map("configMap"), "name", item)
-            self.refer("PersistentVolumeClaim", volume.map("persistentVolumeClaim"), "claimName", item)
-            for source in volume.map("projected").maps("sources"):
-                self.refer("Secret", source.map("secret"), "name", item)
-                self.refer("ConfigMap", source.map("configMap"), "name", item)
-        for secret in pod.maps("imagePullSecrets"):
-            self.refer("Secret", secret, "name", item)
-        if pod.text("serviceAccountName") not in (None, "default"):
-            self.refer("ServiceAccount", pod, "serviceAccountName", item)
 
     def service(self, item: m.KubeObject) -> None:
         """Add a Service."""
@@ -467,75 +290,3 @@ class KubernetesReader:
 
 def _strings(body: Map) -> Mapping[str, str]:
     return {key: str(value) for key, value in body.items() if isinstance(value, Scalar)}
-
-
-def object_env(objects: list[m.KubeObject]) -> dict[tuple[str, str, str], tuple[m.EnvVar, ...]]:
-    """The variables that each ConfigMap and Secret gives, by (group, kind, name)."""
-    found: dict[tuple[str, str, str], tuple[m.EnvVar, ...]] = {}
-    for item in objects:
-        if item.kind not in ("ConfigMap", "Secret", "ExternalSecret", "SealedSecret"):
-            continue
-        variables: list[m.EnvVar] = []
-        for key in ("data", "stringData"):
-            body = item.body.map(key)
-            for name, value in body.items():
-                readable = isinstance(value, Scalar) and not (item.kind == "Secret" and key == "data")
-                text = str(value) if readable else None
-                place = _place(item, body.line_of(name))
-                variables.append(
-                    m.EnvVar(name, text, place, "kubernetes", item.environment, secret=item.kind != "ConfigMap")
-                )
-        if isinstance(item.body.map("spec").get("data"), Seq):
-            for entry in item.body.map("spec").maps("data"):
-                if entry.text("secretKey"):
-                    place = _place(item, entry.line_of("secretKey"))
-                    variables.append(
-                        m.EnvVar(
-                            str(entry.text("secretKey")),
-                            None,
-                            place,
-                            "kubernetes",
-                            item.environment,
-                            secret=True,
-                        )
-                    )
-        for name in item.body.map("spec", "encryptedData"):
-            place = m.Place(item.place.path, item.body.map("spec", "encryptedData").line_of(name))
-            variables.append(m.EnvVar(name, None, place, "kubernetes", item.environment, secret=True))
-        kind = "ConfigMap" if item.kind == "ConfigMap" else "Secret"
-        # Overlays add to what their base gives; its own values stand.
-        key_of = (item.group, kind, item.name)
-        known = found.get(key_of, ())
-        first, then = (tuple(variables), known) if not item.environment else (known, tuple(variables))
-        names = {one.name for one in first}
-        found[key_of] = first + tuple(one for one in then if one.name not in names)
-    return found
-
-
-def _place(item: m.KubeObject, line: int) -> m.Place:
-    """A line of an object, which may be one of a patch in another file."""
-    return m.Place(getattr(line, "path", item.place.path), int(line))
-
-
-def with_objects(
-    container: m.Container, group: str, held: dict[tuple[str, str, str], tuple[m.EnvVar, ...]]
-) -> m.Container:
-    """A container with the values that ConfigMaps and Secrets of its group give it."""
-    env = []
-    for item in container.env:
-        if item.source is not None:
-            kind, name, key = item.source
-            match = next((one for one in held.get((group, kind, name), ()) if one.name == key), None)
-            if match is not None and match.value is not None and kind == "ConfigMap":
-                env.append(dataclasses.replace(match, name=item.name, source=item.source))
-                continue
-        env.append(item)
-    own = {item.name for item in env}
-    for kind, name in container.env_from:
-        env.extend(item for item in held.get((group, kind, name), ()) if item.name not in own)
-    return dataclasses.replace(container, env=tuple(env))
-
-
-def _bounded(limits: Value | None) -> bool:
-    """Whether limits are of CPU or memory; those of devices alone, such as a GPU, leave both open."""
-    return bool(limits) and not (isinstance(limits, Map) and all("/" in key for key in limits))

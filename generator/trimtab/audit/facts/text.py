@@ -1,15 +1,17 @@
-"""Small readings shared by several kinds of file: image references, ports, URLs, interpolation,
-environment entries.
+"""Small readings shared by several kinds of file: image references, commands, ports, URLs,
+interpolation, environment entries.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
+import shlex
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from trimtab.audit.facts.model import Image, Place
+from trimtab.yamlpos import Scalar, Seq, Value
 
 _INTERPOLATION = re.compile(
     r"\$(?:(?P<escaped>\$)|(?P<plain>[A-Za-z_][A-Za-z0-9_]*)"
@@ -77,6 +79,15 @@ def parse_image(text: str, place: Place, values: Mapping[str, str] | None = None
     if ":" in name.rsplit("/", 1)[-1]:
         repository, _, tag = name.rpartition(":")
     return Image(text, repository.strip("/"), tag, digest, place, open=not known or "${" in text or "{{" in text)
+
+
+def command_text(value: Value) -> str:
+    """A command as one line, whether it is written as a string or as a list."""
+    if isinstance(value, Seq):
+        return " ".join(
+            item if re.fullmatch(r"[\w@%+=:,./$\{}-]+", item) else shlex.quote(item) for item in value.texts()
+        )
+    return str(value) if isinstance(value, Scalar) else ""
 
 
 def split_port(text: str) -> tuple[str, int | None, str]:

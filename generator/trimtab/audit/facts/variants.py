@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from trimtab.audit.facts import kubernetes
+from trimtab.audit.facts import configmaps
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.draft import Draft
 
@@ -58,10 +58,10 @@ def _shown(item: Any) -> str:
 
 def resolved(workloads: list[m.Workload], objects: list[m.KubeObject]) -> list[m.Workload]:
     """Workloads whose containers have the values that ConfigMaps and Secrets of their group give them."""
-    held_by = kubernetes.object_env(objects)
+    held_by = configmaps.object_env(objects)
     return [
         dataclasses.replace(
-            item, containers=tuple(kubernetes.with_objects(one, item.group, held_by) for one in item.containers)
+            item, containers=tuple(configmaps.with_objects(one, item.group, held_by) for one in item.containers)
         )
         for item in workloads
     ]

@@ -8,9 +8,8 @@ import re
 from collections import defaultdict
 
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts.copied import named_by_arguments
 from trimtab.audit.facts.grouped import Finisher, Group
-from trimtab.audit.facts.products import RUNTIMES, datastore_of, is_third_party, product_of_image
+from trimtab.audit.facts.products import datastore_of, is_third_party
 from trimtab.audit.facts.servicenames import (
     BACK,
     FRONT,
@@ -22,10 +21,8 @@ from trimtab.audit.facts.servicenames import (
     unnumbered,
 )
 from trimtab.audit.facts.source import language_of
+from trimtab.audit.facts.sourceroots import SourceRoots
 from trimtab.audit.facts.text import directory_of, join
-
-_RUNTIME_OF = {"cargo": "rust", "jvm": "java"}  # the runtime of an ecosystem that is called otherwise
-_HOMES = ("", "apps/", "services/", "packages/", "src/", "cmd/", "crates/", "projects/", "app/")
 
 
 def match_services(facts: m.Facts) -> tuple[m.Service, ...]:
@@ -87,6 +84,7 @@ class _Matcher:
         for package in facts.packages:
             self.packages[package.directory].append(package)
         self.by_path = {item.path: item for item in facts.dockerfiles}
+        self.roots = SourceRoots(facts, self.packages, self.by_path)
         self.images = {  # of containers that patches name without their image
             (one.workload, one.name): one.image for one in facts.containers if one.image and one.origin == "kubernetes"
         }
@@ -101,79 +99,9 @@ class _Matcher:
             if push.context or push.dockerfile
         }
 
-    def root_of(self, build: m.Build, name: str) -> str | None:
-        """The source directory of a build: the Dockerfile's own where it has a manifest, else the
-        context, else by name.
-        """
-        if build.context is None:
-            return None
-        home = directory_of(build.dockerfile)
-        if home and home.startswith(build.context) and (self.packages.get(home) or self._has_source(home)):
-            return home
-        chosen = named_by_arguments(self.facts, build, name)
-        if chosen is not None:
-            return chosen
-        if build.context and (self.packages.get(build.context) or not self.facts.compose):
-            return build.context
-        if not build.context or not self.packages.get(build.context):
-            named = self.named_directory(name, build.context)
-            if named is not None:
-                return named
-            copied = self._copied_packages(build)
-            if len(copied) == 1:
-                return copied.pop()
-        if home != build.context and build.dockerfile not in self.by_path:
-            return (
-                home  # the service's own directory is gone with its Dockerfile: what lies around it is not its source
-            )
-        return build.context
-
-    def _copied_packages(self, build: m.Build) -> set[str]:
-        """The directories with a manifest of their own, below the context, that the Dockerfile copies from. Where that
-        manifest is of a language that the Dockerfile does not build, what it copies lost its own.
-        """
-        found = set()
-        dockerfile = self.by_path.get(build.dockerfile)
-        for source, _ in dockerfile.copies if dockerfile else ():
-            path = (build.context + "/" if build.context else "") + source.strip("./").split("*")[0].strip("/")
-            copied = path if path in self.facts.directories else directory_of(path)
-            while path and path != build.context:
-                if self.packages.get(path):
-                    own = path if copied == path or not dockerfile or self._builds(dockerfile, path) else copied
-                    found.add(own)
-                    break
-                path = directory_of(path)
-        return found
-
-    def _builds(self, dockerfile: m.Dockerfile, directory: str) -> bool:
-        """Whether a Dockerfile starts from a runtime of the language in a directory, or from none that is known."""
-        runtimes = {product_of_image(stage.image.repository) for stage in dockerfile.stages} & RUNTIMES
-        languages = {_RUNTIME_OF.get(package.ecosystem, package.ecosystem) for package in self.packages[directory]}
-        return not runtimes or bool(runtimes & languages)
-
-    def _has_source(self, directory: str) -> bool:
-        """Whether a directory without a manifest of its own is a package of a workspace."""
-        return f"{directory}/src" in self.facts.directories or f"{directory}/project.json" in self.facts.files
-
-    def named_directory(self, name: str, under: str = "") -> str | None:
-        """The directory that has the service's name and a package manifest."""
-        prefix = under + "/" if under else ""
-        spellings = [
-            name,
-            name.replace("_", "-"),
-            name.replace("-", "_"),
-            *[part for part in sorted(tokens(name)) if part in FRONT | BACK],
-        ]
-        for spelling in spellings:
-            for home in _HOMES:
-                path = f"{prefix}{home}{spelling}"
-                if self.packages.get(path):
-                    return path
-        return None
-
     def add_built(self, container: m.Container) -> None:
         assert container.build is not None  # noqa: S101 - the caller's condition
-        root = self.root_of(container.build, container.name)
+        root = self.roots.of_build(container.build, container.name)
         same_file = {
             id(group)
             for group in self.groups
@@ -215,7 +143,7 @@ class _Matcher:
             for file in self.facts.compose
             if file.path == container.place.path
             for one in file.services
-            if one.build is not None and self.root_of(one.build, one.name) == root
+            if one.build is not None and self.roots.of_build(one.build, one.name) == root
         ]
         return len(here) == 1 and len(group.names) == 1 and sum(one.root == root for one in self.groups) == 1
 
@@ -301,10 +229,10 @@ class _Matcher:
         push = self.pushed.get(base)
         root = None
         if push is not None:
-            root = self.root_of(m.Build(push.context, push.dockerfile, push.place), base)
+            root = self.roots.of_build(m.Build(push.context, push.dockerfile, push.place), base)
         for name in (base, container.workload, container.name):
             if root is None and name and name not in GENERIC:
-                root = self.named_directory(name)
+                root = self.roots.named(name)
         held = next((one for one in self.groups if root is not None and one.root == root and not one.product), None)
         if held is not None and container.job:
             return self._join(held, container)

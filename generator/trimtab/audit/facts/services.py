@@ -4,25 +4,23 @@ name, directory.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 
 from trimtab.audit.facts import model as m
+from trimtab.audit.facts.containerless import Containerless
 from trimtab.audit.facts.grouped import Finisher, Group
 from trimtab.audit.facts.products import datastore_of, is_third_party
 from trimtab.audit.facts.servicenames import (
     BACK,
     FRONT,
     GENERIC,
-    VARIANT,
     another_workload,
     common_words,
     tokens,
     unnumbered,
 )
-from trimtab.audit.facts.source import language_of
 from trimtab.audit.facts.sourceroots import SourceRoots
-from trimtab.audit.facts.text import directory_of, join
+from trimtab.audit.facts.text import directory_of
 
 
 def match_services(facts: m.Facts) -> tuple[m.Service, ...]:
@@ -45,9 +43,7 @@ def match_services(facts: m.Facts) -> tuple[m.Service, ...]:
     for workload in facts.workloads:
         for container in workload.containers:
             matcher.add_kubernetes(container)
-    matcher.add_packages()
-    matcher.add_dockerfiles()
-    matcher.add_sources()
+    Containerless(facts, matcher.groups, matcher.packages, matcher.by_path).add()
     return Finisher(facts, matcher.groups, matcher.packages).services()
 
 
@@ -287,114 +283,3 @@ class _Matcher:
         if roles_wanted and roles_offered:
             return 2 if roles_wanted & roles_offered else 0
         return 1 if wanted and offered and wanted - self.common == offered - self.common != frozenset() else 0
-
-    def add_packages(self) -> None:
-        """Source directories with a web framework that no container was found for."""
-        taken = {group.root for group in self.groups}
-        for directory, found in sorted(self.packages.items()):
-            if directory in taken or not any(package.frameworks for package in found):
-                continue
-            name = (
-                directory.rsplit("/", 1)[-1] or next((package.name for package in found if package.name), "") or "app"
-            )
-            same = [
-                one
-                for one in self.groups
-                if one.root is None and not one.product and (name in one.names or name in one.images)
-            ]
-            if len(same) == 1:
-                same[0].root = directory
-                same[0].evidence.append(f"{directory}: directory of the same name")
-                continue
-            if any(group.root and directory.startswith(group.root + "/") for group in self.groups if group.root):
-                continue
-            if self._inside_an_image(directory):
-                continue
-            scripts = [package.scripts.get("start", ("", None))[0] for package in found]
-            if any(self._started(directory, script) for script in scripts):
-                continue  # the manifest of a service whose source has a directory, and a container, of its own
-            package = next(package for package in found if package.frameworks)
-            self.groups.append(Group(name, directory, evidence=[f"{package.path}: {package.frameworks[0]}"]))
-
-    def _inside_an_image(self, directory: str) -> bool:
-        """Whether a manifest stands below a Dockerfile with source, and has none of its own: part of that image."""
-        if any(path.startswith(f"{directory}/") and language_of(path) for path in self.facts.files):
-            return False
-        above = directory_of(directory)
-        while above:
-            if f"{above}/Dockerfile" in self.by_path:
-                return self._has_code(above)
-            above = directory_of(above)
-        return False
-
-    def add_dockerfiles(self) -> None:
-        """Dockerfiles that no compose file builds: by pushed image, by directory, by a service's name in
-        their own.
-        """
-        taken = {path for group in self.groups for path in group.dockerfiles}
-        pushed = {push.dockerfile for push in self.facts.pushes}
-        for dockerfile in self.facts.dockerfiles:
-            if dockerfile.path in taken:
-                continue
-            by_root = [
-                one
-                for one in self.groups
-                if one.root is not None and one.root == dockerfile.directory and not one.product
-            ]
-            words = tokens(dockerfile.path.rsplit("/", 1)[-1]) - GENERIC
-            suffix = {word for word in words if not VARIANT.fullmatch(word)}
-            by_name = [
-                one
-                for one in self.groups
-                if suffix and any(suffix & tokens(name) for name in one.names) and not one.product
-            ]
-            if suffix:  # Dockerfile.<name> beside another: an image of its own, unless it has the service's name
-                by_root = [one for one in by_root if one in by_name or suffix & tokens(one.root or "")]
-            started = self._started(dockerfile.directory, dockerfile.command)
-            candidates = started or by_root or by_name
-            if len(candidates) == 1 and (
-                dockerfile.directory
-                or by_name
-                or dockerfile.path in pushed
-                or len(self.groups) == 1
-                or by_root
-                or started
-            ):
-                candidates[0].dockerfiles[dockerfile.path] = dockerfile
-                candidates[0].evidence.append(f"{dockerfile.path}: in the service's directory or under its name")
-
-    def _has_code(self, directory: str) -> bool:
-        """Whether source below a directory reads variables or listens."""
-        places = [one.place for one in self.facts.reads] + [one.place for one in self.facts.binds]
-        return any(place.path.startswith(f"{directory}/") for place in places)
-
-    def add_sources(self) -> None:
-        """Directories of source that have no manifest here, and whose image CI builds or that have an env file."""
-        roots = {group.root for group in self.groups if group.root}
-        taken = {path for group in self.groups for path in group.dockerfiles}
-        built = {push.context for push in self.facts.pushes if push.dockerfile in self.by_path.keys() - taken}
-        own = {file.directory for file in self.facts.env_files}
-        for directory in sorted(built | own):
-            inside = directory + "/"
-            if not directory or any(f"{root}/".startswith(inside) or inside.startswith(f"{root}/") for root in roots):
-                continue
-            if not self._has_code(directory):
-                continue
-            group = Group(directory.rsplit("/", 1)[-1], directory, evidence=[f"{directory}: source"])
-            for path, dockerfile in self.by_path.items():
-                if dockerfile.directory == directory and path not in taken:
-                    group.dockerfiles[path] = dockerfile
-            self.groups.append(group)
-
-    def _started(self, directory: str, command: str) -> list[Group]:
-        """The service below `directory`, in whose own directory the file lies that a command starts."""
-        below = f"{directory}/" if directory else ""
-        for word in command.split():
-            path = join(directory, word) if re.fullmatch(r"[\w./-]+\.\w+", word) else None
-            if path and path in self.facts.files:
-                return [
-                    one
-                    for one in self.groups
-                    if one.root and one.root.startswith(below) and path.startswith(one.root + "/") and not one.product
-                ]
-        return []

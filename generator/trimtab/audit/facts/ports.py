@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from trimtab.audit.facts.binds import PORT_NAME
 from trimtab.audit.facts.frameworks import STATIC_FRONTENDS
 from trimtab.audit.facts.model import Bind, Container, Dockerfile, EnvVar, Facts, Place, Probe, Service
 from trimtab.audit.facts.naming import environment_of as named_environment
-from trimtab.audit.facts.source import PORT_NAME
 from trimtab.audit.facts.text import join, to_port
 
 _OPTION = re.compile(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trimtab.audit.facts.binds import PORT_NAME
 from trimtab.audit.facts.model import Facts
-from trimtab.audit.facts.source import PORT_NAME
 from trimtab.audit.finding import Finding, Rule
 
 

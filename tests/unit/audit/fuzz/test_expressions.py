@@ -24,7 +24,7 @@ from tests.unit.audit.fuzz.hold import TooSlowError, time_limit
 
 LENGTH = 8_000
 # How much of a text the caller gives to an expression, where that is little.
-GIVEN = {"facts.source._DEFAULT": 200, "facts.source._REQUIRED": 200}
+GIVEN = {"facts.envreads._DEFAULT": 200, "facts.envreads._REQUIRED": 200}
 SECONDS = 0.2  # a linear one takes some thousandths of it; one in the square of the length, all of it and more
 _CATEGORIES = {
     c.CATEGORY_DIGIT: "0",

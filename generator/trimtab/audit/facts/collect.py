@@ -29,26 +29,16 @@ from trimtab.audit.facts import (
     namedsql,
     packages,
     prometheus,
-    references,
-    run_images,
     scaled,
-    schemacode,
+    scripts,
     source,
+    spring,
     variants,
     workflow,
-    working,
     written,
 )
 from trimtab.audit.facts import model as m
-from trimtab.audit.facts.commands import (
-    CREATES,
-    INDEX,
-    SCHEMA,
-    logical_lines,
-    makefile_lines,
-    migration_of,
-    with_assignments,
-)
+from trimtab.audit.facts.commands import CREATES, INDEX, SCHEMA, logical_lines
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.interest import is_interesting
 from trimtab.audit.facts.naming import environment_of, is_auxiliary
@@ -131,9 +121,9 @@ class _Gatherer:
         elif envfile.named_env(base):
             self._text(path, self._env)
         elif low.endswith((".sh", ".bash", ".zsh", ".ps1")):
-            self._text(path, self._script)
+            self._text(path, lambda where, text: scripts.read_script(self.draft, where, text))
         elif low.rsplit(".", 1)[0] in _MAKEFILES or low.endswith(".mk"):
-            self._text(path, self._makefile)
+            self._text(path, lambda where, text: scripts.read_makefile(self.draft, where, text))
         elif low.endswith(".conf") or (
             "nginx" in low and low.endswith((".conf.template", ".conf.tmpl", ".tmpl", ".template"))
         ):
@@ -143,7 +133,7 @@ class _Gatherer:
         elif low.startswith("appsettings") and low.endswith(".json"):
             self._text(path, lambda where, text: written.in_settings(self.draft, where, text))
         elif low.startswith("application") and low.endswith(".properties"):
-            self._text(path, self._properties)
+            self._text(path, lambda where, text: spring.read_properties(self.draft, where, text))
 
     def _text(self, path: str, reader: Callable[[str, str], None]) -> None:
         text = self.repo.read(path)
@@ -173,33 +163,6 @@ class _Gatherer:
             if item.value:
                 note_secret(self.draft, item.name, item.value, item.place, item.environment)
 
-    def _script(self, path: str, text: str) -> None:
-        base = path.rsplit("/", 1)[-1]
-        written.in_commands(self.draft, path, text.split("\n"), 1, environment_of(path))
-        run_images.note(self.draft, path, text.split("\n"), 1, environment_of(path))
-        lines = with_assignments(logical_lines(text))
-        commands = [m.Command(line, m.Place(path, number), "script", base) for line, number in lines]
-        self.draft.extend_commands(commands)
-        references.loose_references(self.draft, commands)
-        working.note(self.draft, lines, path, None, "script")
-        if re.search(r"(?m)(?:^|[\s;&(])(?:cd|pushd)\s", text):
-            return
-        for command in commands:  # it starts in the root or in the script's own folder: nobody says which
-            for match in references.MIGRATION_FOLDER.finditer(command.text) if migration_of(command) else ():
-                if not self.repo.exists(join(directory_of(path), match[1]) or "."):
-                    self.draft.refer(join("", match[1]), "migration directory", command.place)
-
-    def _makefile(self, path: str, text: str) -> None:
-        lines = makefile_lines(text)
-        directory = directory_of(path)
-        for line, number, target in lines:
-            place = m.Place(path, number)
-            self.draft.commands.append(m.Command(line, place, "makefile", target))
-            references.script_references(self.draft, line, place, directory)
-        working.note(
-            self.draft, [(line, number) for line, number, _ in lines], path, directory, "makefile", onward=False
-        )
-
     def _conf(self, path: str, text: str) -> None:
         if "redis" in path.rsplit("/", 1)[-1].lower() or re.search(
             r"(?m)^[ \t]*(requirepass|appendonly|maxmemory)\s", text
@@ -217,29 +180,6 @@ class _Gatherer:
         else:
             self.draft.sql[path] = "data"
 
-    def _properties(self, path: str, text: str) -> None:
-        for number, line in enumerate(text.split("\n"), start=1):
-            key, sign, value = line.partition("=")
-            if sign and not key.lstrip().startswith(("#", "!")):
-                self._spring(key.strip(), value.strip(), m.Place(path, number))
-
-    def _spring(self, key: str, value: str, place: m.Place) -> None:
-        """A Spring property: the server's port, the variables that it is filled from, and secrets."""
-        note_secret(self.draft, re.sub(r"\W", "_", key).upper(), value, place, environment_of(place.path))
-        if environment_of(place.path) not in ("local", "test"):
-            self.draft.schema_calls.extend(schemacode.of_property(key, value, place))
-        for name, default in re.findall(r"\$\{([A-Z][A-Z0-9_]*)(?::([^{}]*))?\}", value):
-            self.draft.reads.append(
-                m.EnvRead(name, place, default if ":" in value else None, required=":" not in value)
-            )
-        self.draft.routes.extend(m.Route(path, place) for path in _health_routes(key, value))
-        if key == "server.port":
-            number = re.search(r"\d{2,5}", value)
-            variable = re.search(r"\$\{([A-Z_]+)", value)
-            self.draft.binds.append(
-                m.Bind(int(number[0]) if number else None, variable[1] if variable else "SERVER_PORT", place)
-            )
-
     def _yaml(self, path: str, text: str) -> None:
         base = path.rsplit("/", 1)[-1].lower()
         chart = self._chart_of(path)
@@ -255,7 +195,7 @@ class _Gatherer:
         elif base in ("kustomization.yaml", "kustomization.yml"):
             self._documents(path, text, lambda body: self._kustomization(path, body))
         elif base.startswith("application") and not _KUBERNETES_WORDS.search(text):
-            self._documents(path, text, lambda body: self._spring_tree(path, body, ""))
+            self._documents(path, text, lambda body: spring.read_tree(self.draft, path, body))
         elif "datasources:" in text and not _KUBERNETES_WORDS.search(text.replace("apiVersion: 1\n", "")):
             self._documents(path, text, lambda body: grafana.read(self.draft, path, body))
         elif base.startswith("taskfile"):
@@ -299,7 +239,6 @@ class _Gatherer:
     def _kustomization(self, path: str, body: Map) -> None:
         self.draft.kustomizations.append((path, body))
         directory = directory_of(path)
-        from trimtab.audit.facts.text import join
 
         for key in ("resources", "bases", "components", "patchesStrategicMerge", "generators", "transformers"):
             for item, line in body.seq(key).lined():
@@ -310,14 +249,6 @@ class _Gatherer:
                 if entry.text("path"):
                     place = m.Place(path, entry.line_of("path"))
                     self.draft.refer(join(directory, str(entry.text("path"))), "kustomize resource", place)
-
-    def _spring_tree(self, path: str, body: Map, prefix: str) -> None:
-        for key, value in body.items():
-            full = f"{prefix}.{key}" if prefix else key
-            if isinstance(value, Map):
-                self._spring_tree(path, value, full)
-            elif isinstance(value, str):
-                self._spring(full, value, m.Place(path, body.line_of(key)))
 
     def _written(self, item: m.EnvVar) -> bool:
         """Whether a variable's value stands in its own line, as a default does."""
@@ -375,7 +306,7 @@ class _Gatherer:
         draft.workloads = variants.resolved(draft.workloads, draft.objects)
         env_files = {item.path: item for item in draft.env_files}
         draft.compose = [
-            dataclasses.replace(item, services=tuple(_with_env_files(one, env_files) for one in item.services))
+            dataclasses.replace(item, services=tuple(envfile.with_env_files(one, env_files) for one in item.services))
             for item in draft.compose
         ]
         kept = {(var.name, var.value) for item in draft.env_files for var in item.variables}
@@ -434,30 +365,3 @@ def _with_server(package: m.Package, binds: list[m.Bind]) -> m.Package:
     prefix = package.directory + "/" if package.directory else ""
     listens = any(bind.place.path.endswith(".go") and bind.place.path.startswith(prefix) for bind in binds)
     return dataclasses.replace(package, frameworks=("go",)) if listens else package
-
-
-def _health_routes(key: str, value: str) -> list[str]:
-    """The paths at which Spring's properties put its health endpoint, where that is not /actuator/health."""
-    if key.endswith("additional-path"):  # server:/livez
-        return [value.rpartition(":")[2]]
-    if key == "management.endpoints.web.base-path":
-        return [f"{value.rstrip('/')}/health{probe}" for probe in ("", "/liveness", "/readiness")]
-    return []
-
-
-def _with_env_files(container: m.Container, files: dict[str, m.EnvFile]) -> m.Container:
-    """A compose service with the variables of its env files; of one that git ignores, those of its example."""
-    env = list(container.env)
-    own = {item.name for item in env}
-    for path, _ in reversed(container.env_files):
-        file = files.get(path)
-        given = file.variables if file else _exampled(path, files)
-        env.extend(item for item in given if item.name not in own)
-        own |= {item.name for item in given}
-    return dataclasses.replace(container, env=tuple(env))
-
-
-def _exampled(path: str, files: dict[str, m.EnvFile]) -> tuple[m.EnvVar, ...]:
-    """The variables of the example beside an env file; an empty one there is to be filled in."""
-    example = next((files[path + end] for end in helm.EXAMPLES if path + end in files), None)
-    return tuple(dataclasses.replace(item, value=item.value or None) for item in example.variables) if example else ()

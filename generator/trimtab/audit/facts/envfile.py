@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Mapping
 
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.draft import Draft
@@ -19,6 +21,7 @@ _NOT_ENV = re.compile(
     re.IGNORECASE,
 )
 _LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*=\s*(.*)$")
+_EXAMPLES = (".example", ".sample", ".template", ".dist")  # how the example of a file that git ignores ends
 _REF = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -67,3 +70,26 @@ def read(draft: Draft, path: str, text: str) -> None:
         for name, value, line in parse(text)
     )
     draft.env_files.append(m.EnvFile(path, directory_of(path), environment, variables))
+
+
+def example_of(path: str, files: Mapping[str, m.EnvFile]) -> m.EnvFile | None:
+    """The example beside an env file that git ignores, if there is one."""
+    return next((files[path + end] for end in _EXAMPLES if path + end in files), None)
+
+
+def with_env_files(container: m.Container, files: Mapping[str, m.EnvFile]) -> m.Container:
+    """A compose service with the variables of its env files; of one that git ignores, those of its example."""
+    env = list(container.env)
+    own = {item.name for item in env}
+    for path, _ in reversed(container.env_files):
+        file = files.get(path)
+        given = file.variables if file else _exampled(path, files)
+        env.extend(item for item in given if item.name not in own)
+        own |= {item.name for item in given}
+    return dataclasses.replace(container, env=tuple(env))
+
+
+def _exampled(path: str, files: Mapping[str, m.EnvFile]) -> tuple[m.EnvVar, ...]:
+    """The variables of the example beside an env file; an empty one there is to be filled in."""
+    example = example_of(path, files)
+    return tuple(dataclasses.replace(item, value=item.value or None) for item in example.variables) if example else ()

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
+from trimtab.audit.facts.envfile import example_of
 from trimtab.audit.facts.model import EnvFile
 from trimtab.audit.facts.patches import Line
 from trimtab.yamlpos import Map, Scalar, Seq, Value
@@ -22,7 +23,6 @@ _VALUES = re.compile(r"^\(?\s*\$?\.Values\.([\w.-]+)\s*\)?")
 _DEFAULT = re.compile(r"\bdefault\s+(\"[^\"]*\"|'[^']*'|[\w.-]+)")
 _CONTROL = re.compile(r"^(if|else|end|range|with|define|template|block|/\*|\$\w+\s*:?=|fail|break|continue|-)")
 _BLOCK = re.compile(r"\b(n?indent|toYaml|tpl|toJson)\b")
-EXAMPLES = (".example", ".sample", ".template", ".dist")  # how the example of a file that git ignores ends
 LOOP = "tpl-each-"  # how a placeholder begins that stands for another value in each turn of a loop
 _INCLUDE = re.compile(r"^include\s+[\"']([\w.-]+)[\"']")
 
@@ -138,7 +138,7 @@ def generated(body: Map, directory: str, files: Mapping[str, EnvFile]) -> Iterat
             for source in written:
                 path = f"{directory}/{source}" if directory else str(source)
                 file = files.get(path)
-                example = next((files[path + end] for end in EXAMPLES if path + end in files), None)
+                example = example_of(path, files)
                 whole &= file is not None or example is not None
                 for variable in file.variables if file else ():
                     line = Line.of(variable.place.line, variable.place.path)

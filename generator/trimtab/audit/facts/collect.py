@@ -22,6 +22,7 @@ from trimtab.audit.facts import (
     grafana,
     helm,
     hosts,
+    interpolation,
     kubernetes,
     kustomize,
     members,
@@ -269,7 +270,7 @@ class _Gatherer:
                     compose.named_compose(path.rsplit("/", 1)[-1]) and "services" in body
                 ):
                     read = compose.ComposeReader(self.draft, path, beside).read(body)
-                    asked = compose.asked(path, self.repo.read(path) or "")
+                    asked = interpolation.asked(path, self.repo.read(path) or "")
                     self.draft.compose.append(dataclasses.replace(read, asked=asked))
                 elif kubernetes.looks_like_kubernetes(body):
                     self._kubernetes(path, self.repo.read(path) or "", group_of(path), chart=False)

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts import working
 from trimtab.audit.facts.draft import Draft
+from trimtab.audit.facts.interpolation import default_of, interpolate, kept
 from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.facts.text import (
     command_text,
-    default_of,
     directory_of,
     http_check,
-    interpolate,
     join,
     parse_image,
     split_port,
@@ -30,8 +29,6 @@ _NAME = re.compile(
 )
 
 _INTERPOLATED = re.compile(r"\$\{[^{}]*\}|\$\w+")
-_NAMED = re.compile(r"(?<!\$)\$(?:\{(\w+)(?::?\?[^{}]*)?\}|([A-Za-z_]\w*))")
-_ASKED = re.compile(r"(?<!\$)(?<!:-)\$(?:\{([A-Z][A-Z0-9_]*)(?:\}|:?\?)|([A-Z][A-Z0-9_]*))")
 _VOLUME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # what a volume may be called; anything else is a path
 
 
@@ -49,15 +46,6 @@ def looks_like_compose(document: Map) -> bool:
         isinstance(body, Map) and ("image" in body or "build" in body or "extends" in body)
         for body in services.values()
     )
-
-
-def asked(path: str, text: str) -> tuple[tuple[str, m.Place], ...]:
-    """The variables that a compose file is filled from and that have no default, with their lines."""
-    found = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        plain = "" if line.lstrip().startswith("#") else line.partition(" #")[0]
-        found += [(one[1] or one[2], m.Place(path, number)) for one in _ASKED.finditer(plain)]
-    return tuple(dict.fromkeys(found))
 
 
 class ComposeReader:
@@ -133,7 +121,7 @@ class ComposeReader:
             env_files=tuple(self.env_files(body)),
             probes=tuple(self.probes(body, values)),
             limits=self.limits(body),
-            command=interpolate(command, values)[0] or default_of(_kept(command, values)),
+            command=interpolate(command, values)[0] or default_of(kept(command, values)),
             command_place=self.place(body.line_of("command" if "command" in body else "entrypoint"))
             if command
             else None,
@@ -401,11 +389,6 @@ def _text_or(value: Value, key: str) -> Scalar | None:
     if isinstance(value, Scalar):
         return value
     return value.text(key) if isinstance(value, Map) else None
-
-
-def _kept(text: str, values: Mapping[str, str]) -> str:
-    """`text` with the names that have neither value nor default kept as they are written."""
-    return _NAMED.sub(lambda match: match[0] if (match[1] or match[2]) in values else f"${match[0]}", text)
 
 
 def _under(directory: str | None, name: str) -> str:

@@ -15,8 +15,9 @@ from trimtab.audit.facts import model as m
 from trimtab.audit.facts.dockerargs import out_of_scope
 from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.frameworks import DOCKERFILE_HINTS, DOCKERFILE_WORDS
+from trimtab.audit.facts.interpolation import interpolate
 from trimtab.audit.facts.naming import environment_of
-from trimtab.audit.facts.text import directory_of, http_check, interpolate, parse_image, to_port
+from trimtab.audit.facts.text import directory_of, http_check, parse_image, to_port
 
 _NAME = re.compile(r"^(docker|container)file([._-].*)?$|\.(docker|container)file$", re.IGNORECASE)
 _NOT = re.compile(

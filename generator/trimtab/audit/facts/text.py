@@ -1,6 +1,4 @@
-"""Small readings shared by several kinds of file: image references, commands, ports, URLs,
-interpolation, environment entries.
-"""
+"""Small readings shared by several kinds of file: image references, commands, ports, URLs, paths."""
 
 from __future__ import annotations
 
@@ -10,60 +8,9 @@ import shlex
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from trimtab.audit.facts.interpolation import MAX_VALUE, interpolate
 from trimtab.audit.facts.model import Image, Place
 from trimtab.yamlpos import Scalar, Seq, Value
-
-_INTERPOLATION = re.compile(
-    r"\$(?:(?P<escaped>\$)|(?P<plain>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<op>:?[-?+])(?P<rest>[^{}]*(?:\{[^{}]*\}[^{}]*)*))?\})"
-)
-MAX_VALUE = 20_000
-
-
-def interpolate(text: str, values: Mapping[str, str]) -> tuple[str | None, tuple[str, ...]]:
-    """`text` with `$X`, `${X}`, `${X:-default}` filled in as compose does, and the names met.
-
-    The text is None when a name without value or default takes part. Source: compose-spec, 12-interpolation.
-    """
-    if "$" not in text:
-        return text, ()
-    names: list[str] = []
-    known = True
-
-    def fill(match: re.Match[str]) -> str:
-        nonlocal known
-        if match["escaped"]:
-            return "$"
-        name = match["plain"] or match["name"]
-        names.append(name)
-        operator, rest = match["op"] or "", match["rest"] or ""
-        if operator.endswith("+"):
-            return interpolate(rest, values)[0] or ""
-        value = values.get(name)
-        if value is not None and not (operator == ":-" and not value):
-            return value
-        if operator.endswith("-"):
-            inner, more = interpolate(rest, values)
-            names.extend(more)
-            if inner is None:
-                known = False
-            return inner or ""
-        known = False
-        return ""
-
-    filled = _INTERPOLATION.sub(fill, text[:MAX_VALUE])
-    return (filled if known else None), tuple(names)
-
-
-def default_of(text: str) -> str:
-    """`text` with every interpolation replaced by its default, or by nothing."""
-    filled, _ = interpolate(text, _Empty())
-    return filled or ""
-
-
-class _Empty(dict[str, str]):
-    def get(self, _key: str, _default: object = None) -> str:
-        return ""
 
 
 def parse_image(text: str, place: Place, values: Mapping[str, str] | None = None) -> Image:

@@ -12,7 +12,7 @@ from trimtab.audit.facts.copied import copied, holds
 from trimtab.audit.facts.frameworks import FRONTENDS
 from trimtab.audit.facts.query import commands_by_path
 from trimtab.audit.facts.servicenames import BACK, FRONT, tokens
-from trimtab.audit.facts.text import directory_of
+from trimtab.audit.facts.text import directory_of, nearest
 
 
 @dataclass(slots=True)
@@ -45,9 +45,7 @@ class Finisher:
         foreign = {id(group) for group in self.groups if self._copies_nothing(group)}
 
         def home(path: str) -> str | None:
-            directory = directory_of(path)
-            while directory and directory not in roots:
-                directory = directory_of(directory)
+            directory = nearest(directory_of(path), roots)
             return directory if directory in roots else None
 
         binds, routes, reads = defaultdict(list), defaultdict(list), defaultdict(list)

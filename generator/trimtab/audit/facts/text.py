@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from trimtab.audit.facts.interpolation import MAX_VALUE, interpolate
@@ -115,6 +115,13 @@ def join(directory: str, path: str) -> str | None:
 def directory_of(path: str) -> str:
     """The directory of a path, "" at the root."""
     return path.rpartition("/")[0]
+
+
+def nearest(directory: str, known: Collection[str]) -> str:
+    """`directory`, or the first one above it that is `known`; "" where none is, and where the root is."""
+    while directory and directory not in known:
+        directory = directory_of(directory)
+    return directory
 
 
 _HTTP_CHECK = re.compile(

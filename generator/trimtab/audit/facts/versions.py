@@ -8,6 +8,7 @@ from collections import defaultdict
 
 from trimtab.audit.facts.model import Facts, Place, Version
 from trimtab.audit.facts.products import release_of, same_version, version_numbers
+from trimtab.audit.facts.text import nearest
 
 
 def differing(facts: Facts, products: frozenset[str]) -> dict[tuple[str, str], list[tuple[Place, str]]]:
@@ -81,9 +82,7 @@ def _home(facts: Facts, version: Version) -> str:
     deploys = first in _DEPLOY_DIRECTORIES or re.search(r"k8s|kube|manifest|deploy", first) is not None
     if version.kind == "image" and inside and not deploys and inside not in roots:
         return inside
-    while inside and inside not in roots:
-        inside = inside.rpartition("/")[0]
-    return inside
+    return nearest(inside, roots)
 
 
 def _dockerfile_roots(facts: Facts) -> dict[str, str]:

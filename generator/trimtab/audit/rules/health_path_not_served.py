@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from trimtab.audit.facts.frameworks import FRONTENDS
 from trimtab.audit.facts.model import Facts, Place, Probe, Service
+from trimtab.audit.facts.text import directory_of, nearest
 from trimtab.audit.finding import Finding, Rule
 
 _HEALTH = re.compile(r"health|live|ready|ping|alive|heartbeat|status|^up$", re.IGNORECASE)
@@ -111,10 +112,7 @@ def _route_files(facts: Facts) -> dict[str, list[str]]:
     roots = {one.root for one in facts.services if one.root is not None}
     for path in sorted(facts.files):
         if _is_route_file(path):
-            directory = path
-            while directory and directory not in roots:
-                directory = directory.rpartition("/")[0]
-            found.setdefault(directory, []).append(path)
+            found.setdefault(nearest(path, roots), []).append(path)
     return found
 
 
@@ -153,10 +151,8 @@ def _path_words(facts: Facts) -> set[tuple[str, str]]:
     for path in facts.files:
         if not _HEALTH.search(path):
             continue
-        directory = path.rpartition("/")[0]
+        directory = nearest(directory_of(path), roots)
         words = {part.partition(".")[0].lower() for part in path.split("/")}
-        while directory and directory not in roots:
-            directory = directory.rpartition("/")[0]
         found |= {(directory, word) for word in words if _HEALTH.search(word)}
     return found
 

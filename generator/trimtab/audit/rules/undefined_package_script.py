@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Dockerfile, Facts, Package, Place, ScriptCall
-from trimtab.audit.facts.text import directory_of, join
+from trimtab.audit.facts.text import directory_of, join, nearest
 from trimtab.audit.finding import Finding, Rule
 from trimtab.errors import some
 
@@ -70,9 +70,8 @@ def _candidates(
 
 def _above(directory: str, packages: dict[str, Package]) -> list[Package] | None:
     """The package of a folder, which may be that of a folder above it."""
-    while directory not in packages and directory:
-        directory = directory_of(directory)
-    return [packages[directory]] if directory in packages else None
+    home = nearest(directory, packages)
+    return [packages[home]] if home in packages else None
 
 
 def _program(call: ScriptCall, package: Package) -> bool:

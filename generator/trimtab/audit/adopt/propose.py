@@ -142,7 +142,7 @@ class _Proposer:
                         found.update({name: store for name in (one.name, one.workload, *one.aliases) if name})
         for unit in self.units:
             for one in unit.containers:
-                names = (one.workload, *one.aliases) if one.origin == "kubernetes" else (one.name, *one.aliases)
+                names = (one.workload, *one.aliases) if one.origin == "kubernetes" else one.names
                 found.update({name: unit.name for name in names if name})
             found.setdefault(unit.name, unit.name)
         for kube in self.facts.kube_services:

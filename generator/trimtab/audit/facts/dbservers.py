@@ -24,7 +24,7 @@ def servers(host: str, at: Place, facts: Facts) -> list[Container]:
 
 def _called(name: str, facts: Facts) -> Iterator[Container]:
     for one in facts.containers:
-        if one.origin == "compose" and name in (one.name, *one.aliases):
+        if one.origin == "compose" and name in one.names:
             yield one
     for service in facts.kube_services:
         if service.name == name and service.selector and not service.patch:

@@ -159,6 +159,11 @@ class Container:
     partial: bool = False  # an override or a patch: what it leaves out stands elsewhere
     job: bool = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names under which others reach a compose service: its own first, then the aliases."""
+        return (self.name, *self.aliases)
+
 
 @dataclass(frozen=True, slots=True)
 class ComposeFile:

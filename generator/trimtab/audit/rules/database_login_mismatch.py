@@ -52,7 +52,7 @@ def check(facts: Facts) -> Iterator[Finding]:
                 for item in client.env
                 if item.value and not item.refs and item.origin != "envfile"
             ]
-            names = {database.name, *database.aliases}
+            names = set(database.names)
             yield from _compare(database.name, names, given, urls, ("password",), frozenset())
 
 

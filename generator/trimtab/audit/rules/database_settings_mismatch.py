@@ -124,7 +124,7 @@ def _of_client(
     values = {item.name: item for item in client.env}
     for item in client.env:
         match = _HOST.fullmatch(item.name)
-        if match is None or item.value not in (database.name, *database.aliases):
+        if match is None or item.value not in database.names:
             continue
         for what, ends in _PARTS.items():
             own = next((values[match[1] + end] for end in ends if match[1] + end in values), None)
@@ -157,7 +157,7 @@ def _compare(
         host, username, path = parts.hostname, parts.username, parts.path.strip("/")
     except ValueError:
         return
-    if host not in (database.name, *database.aliases):
+    if host not in database.names:
         return
     if user and user.value and username and username != user.value and username not in ("root", "postgres"):
         yield _finding(database, "user", [(item.place, username), (user.place, user.value)])

@@ -97,7 +97,7 @@ def _open_clients(product: str, facts: Facts) -> Iterator[Finding]:
 def _addresses(server: Container, facts: Facts) -> set[str]:
     """The names under which a server is reached from beside it."""
     if server.origin == "compose":
-        return {server.name, *server.aliases}
+        return set(server.names)
     labels = [one.pod_labels for one in facts.workloads if server in one.containers]
     return {
         kube.name

@@ -25,7 +25,7 @@ _MEANT = re.compile(
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per env file and datastore."""
-    containers = {name for one in facts.containers if one.origin == "compose" for name in (one.name, *one.aliases)}
+    containers = {name for one in facts.containers if one.origin == "compose" for name in one.names}
     for file in facts.env_files:
         by_family: dict[str, list[tuple[EnvVar, str]]] = {}
         for item in file.variables:

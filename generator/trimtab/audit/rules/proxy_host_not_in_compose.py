@@ -46,7 +46,7 @@ def _is_name(host: str) -> bool:
 
 
 def _names(files: tuple[ComposeFile, ...] | list[ComposeFile]) -> set[str]:
-    return {name for file in files for one in file.services for name in (one.name, *one.aliases)}
+    return {name for file in files for one in file.services for name in one.names}
 
 
 def _elsewhere(file: ComposeFile, container: Container) -> bool:

@@ -266,7 +266,7 @@ def _by_scope(facts: Facts) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for one in facts.containers:
         if one.origin == "compose":
-            found[f"compose {directory_of(one.place.path)}"].update((one.name, *one.aliases))
+            found[f"compose {directory_of(one.place.path)}"].update(one.names)
     return found
 
 
@@ -276,7 +276,7 @@ def _running(facts: Facts) -> list[tuple[str, str, str]]:
     for one in facts.containers:
         product = product_of_image(one.image.repository) if one.image else ""
         if product:
-            names = [one.workload] if one.origin == "kubernetes" else [one.name, *one.aliases]
+            names = (one.workload,) if one.origin == "kubernetes" else one.names
             scope = _CLUSTER if one.origin == "kubernetes" else f"compose {directory_of(one.place.path)}"
             found += [(name, product, scope) for name in names if name]
     return found

@@ -17,7 +17,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     for file in facts.compose:
         if file.override or any(one.partial for one in file.services):
             continue  # what it leaves out, networks among them, stands in the file that it is laid upon
-        named = {name: one for one in file.services for name in (one.name, *one.aliases)}
+        named = {name: one for one in file.services for name in one.names}
         for container in file.services:
             found: dict[str, list[tuple[Place, str]]] = {}
             for place, host, shown in _asked(container, facts):

@@ -22,7 +22,7 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
     for service in facts.services:
         for container in service.containers:
             if container.origin == "compose":
-                for name in {container.name, *container.aliases}:
+                for name in set(container.names):
                     if service not in by_name[name]:
                         by_name[name].append(service)
     cluster: dict[str, list[KubeService]] = defaultdict(list)

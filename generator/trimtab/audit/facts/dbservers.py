@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Container, Facts, Place
+from trimtab.audit.facts.query import compose_paths
 from trimtab.audit.facts.text import directory_of
 
 
@@ -13,8 +14,7 @@ def servers(host: str, at: Place, facts: Facts) -> list[Container]:
     manifests if it is one of these, else all.
     """
     found = list(_called(host.split(".", maxsplit=1)[0], facts))
-    compose = {one.path for one in facts.compose}
-    if at.path in compose:
+    if at.path in compose_paths(facts):
         home = directory_of(at.path)
         return [one for one in found if one.origin == "compose" and directory_of(one.place.path) == home]
     if any(one.place.path == at.path for one in facts.objects):

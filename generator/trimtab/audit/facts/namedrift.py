@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from trimtab.audit.facts.envnames import meaning, public_prefix
 from trimtab.audit.facts.model import EnvVar, Facts, Place
 from trimtab.audit.facts.products import is_third_party
-from trimtab.audit.facts.query import commands_by_path
+from trimtab.audit.facts.query import commands_by_path, env_file_owners
 from trimtab.audit.facts.servicenames import tokens
 
 NEAR = 3  # lines within which two reads are one expression
@@ -40,7 +40,7 @@ class NameDrift:
 def units(facts: Facts) -> list[Unit]:
     """Every set of variables that one file gives to one service or to all."""
     found: list[Unit] = []
-    owners = {file.path: service.name for service in facts.services for file in service.env_files}
+    owners = env_file_owners(facts)
     for file in facts.env_files:
         found.append(Unit(file.path, owners.get(file.path, "*"), "envfile", file.directory, file.variables))  # noqa: PERF401
     for service in facts.services:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from trimtab.audit.facts.commands import migration_of
 from trimtab.audit.facts.model import Command, Container, EnvVar, Facts, Job, Place, Service, Workflow
 from trimtab.audit.facts.products import datastore_of, is_third_party
 
+P = TypeVar("P", Command, Container)
 _WORDS = re.compile(r"[\w.@%+-]+")
 
 
@@ -48,7 +50,7 @@ def own_variables(facts: Facts) -> Iterator[tuple[EnvVar, str]]:  # noqa: C901
         for dockerfile in service.dockerfiles:
             for item in dockerfile.env:
                 yield item, service.name
-    owned = {file.path: service.name for service in facts.services for file in service.env_files}
+    owned = env_file_owners(facts)
     for file in facts.env_files:
         for item in file.variables:
             if (item.name, item.place) not in seen:
@@ -66,14 +68,7 @@ def commands_of(facts: Facts, workflow: Workflow, job: Job) -> list[Command]:
 
 def commands_by_path(facts: Facts) -> dict[str, list[Command]]:
     """The commands of each file."""
-
-    def group() -> dict[str, list[Command]]:
-        found: dict[str, list[Command]] = defaultdict(list)
-        for command in facts.commands:
-            found[command.place.path].append(command)
-        return found
-
-    return facts.once("commands by path", group)
+    return facts.once("commands by path", lambda: _by_path(facts.commands))
 
 
 def is_called(script: str, facts: Facts) -> bool:
@@ -99,14 +94,24 @@ def _named_files(facts: Facts) -> dict[str, set[str]]:
 
 def containers_by_path(facts: Facts) -> dict[str, list[Container]]:
     """The containers of each file."""
+    return facts.once("containers by path", lambda: _by_path(facts.containers))
 
-    def group() -> dict[str, list[Container]]:
-        found: dict[str, list[Container]] = defaultdict(list)
-        for container in facts.containers:
-            found[container.place.path].append(container)
-        return found
 
-    return facts.once("containers by path", group)
+def _by_path(items: Iterable[P]) -> dict[str, list[P]]:
+    found: dict[str, list[P]] = defaultdict(list)
+    for item in items:
+        found[item.place.path].append(item)
+    return found
+
+
+def compose_paths(facts: Facts) -> frozenset[str]:
+    """The paths of the compose files."""
+    return facts.once("compose paths", lambda: frozenset(file.path for file in facts.compose))
+
+
+def env_file_owners(facts: Facts) -> dict[str, str]:
+    """By the path of an env file, the name of the service that it is for."""
+    return {file.path: service.name for service in facts.services for file in service.env_files}
 
 
 def deploy_jobs(facts: Facts) -> Iterator[tuple[Workflow, Job]]:

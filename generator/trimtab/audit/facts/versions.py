@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Facts, Place, Version
 from trimtab.audit.facts.products import release_of, same_version, version_numbers
 from trimtab.audit.facts.text import nearest
+from trimtab.errors import some
 
 
 def differing(facts: Facts, products: frozenset[str]) -> dict[tuple[str, str], list[tuple[Place, str]]]:
@@ -36,6 +38,14 @@ def differing(facts: Facts, products: frozenset[str]) -> dict[tuple[str, str], l
         else:
             found |= {(product, home): _places(by_home[home]) for home in apart}
     return found
+
+
+def drifts(facts: Facts, products: frozenset[str]) -> Iterator[tuple[str, list[tuple[Place, str]]]]:
+    """For each product and directory whose versions do not agree, what to say of it and the places."""
+    for (product, directory), places in sorted(differing(facts, products).items()):
+        where = f" in {directory}" if directory else ""
+        versions = some(distinct(places, product), 5)
+        yield f"The version of {product}{where} differs between files: {versions}", places
 
 
 def distinct(places: list[tuple[Place, str]], product: str) -> list[str]:

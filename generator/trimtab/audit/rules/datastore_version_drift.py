@@ -6,17 +6,14 @@ from collections.abc import Iterator
 
 from trimtab.audit.facts.model import Facts
 from trimtab.audit.facts.products import DATASTORES
-from trimtab.audit.facts.versions import differing, distinct
+from trimtab.audit.facts.versions import drifts
 from trimtab.audit.finding import Finding, Rule
-from trimtab.errors import some
 
 
 def check(facts: Facts) -> Iterator[Finding]:
     """One finding per datastore and service directory."""
-    for (product, directory), places in sorted(differing(facts, DATASTORES).items()):
-        where = f" in {directory}" if directory else ""
-        versions = some(distinct(places, product), 5)
-        yield RULE.finding(f"The version of {product}{where} differs between files: {versions}", places)
+    for title, places in drifts(facts, DATASTORES):
+        yield RULE.finding(title, places)
 
 
 RULE = Rule(

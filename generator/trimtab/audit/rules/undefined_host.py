@@ -13,6 +13,7 @@ from trimtab.audit.facts.model import Facts, Place, Upstream
 from trimtab.audit.facts.products import product_of_image
 from trimtab.audit.facts.prometheus import TARGET
 from trimtab.audit.facts.proxies import in_cluster
+from trimtab.audit.facts.query import compose_paths
 from trimtab.audit.facts.text import directory_of, urls
 from trimtab.audit.finding import Confidence, Finding, Rule
 from trimtab.errors import some
@@ -69,7 +70,6 @@ def check(facts: Facts) -> Iterator[Finding]:
         return
     baked = in_cluster(facts)
     renamed = {one.name for one in facts.renamed}
-    compose_paths = {file.path for file in facts.compose}
     cluster = frozenset(one.name for one in facts.kube_services)
     wanted: dict[str, list[Upstream]] = defaultdict(list)
     for upstream in facts.upstreams:
@@ -111,7 +111,7 @@ def check(facts: Facts) -> Iterator[Finding]:
         defined = _definitions(facts, cluster_only=elsewhere and bool(near) and near[0] in cluster)
         places += [(place, name) for name, place in defined if near and name == near[0]]
         outside = not near and all(_on_outside_network(use, facts) for use in uses)
-        sure = bool(near) or (not outside and any(use.place.path in compose_paths for use in uses))
+        sure = bool(near) or (not outside and any(use.place.path in compose_paths(facts) for use in uses))
         confidence: Confidence = "high" if sure else "low" if outside else "medium"
         paths = sorted({use.place.path for use in uses})
         named = f"Host {host} is" if len(hosts) == 1 else f"Hosts {', '.join(hosts[:-1])} and {hosts[-1]} are"
@@ -153,7 +153,7 @@ def _scraped(facts: Facts) -> Iterator[Finding]:
     for upstream in facts.upstreams:
         if upstream.name == TARGET:
             by_file[upstream.place.path].append(upstream)
-    compose = {file.path for file in facts.compose}
+    compose = compose_paths(facts)
     mounted = {mount.source for one in facts.containers if one.origin == "compose" for mount in one.mounts}
     for path, targets in sorted(by_file.items()):
         by_compose = path in mounted or directory_of(path) in mounted - {""}
@@ -250,7 +250,7 @@ def _called_there(host: str, upstream: Upstream, facts: Facts) -> str:
 
 def _scope(path: str, facts: Facts) -> str:
     """Where a file's names are known: in the cluster, or among the compose files of a folder."""
-    if path in facts.once("compose paths", lambda: frozenset(file.path for file in facts.compose)):
+    if path in compose_paths(facts):
         return f"compose {directory_of(path)}"
     manifests = facts.once("manifest paths", lambda: frozenset(one.place.path for one in facts.objects))
     return _CLUSTER if path in manifests and "/templates/" not in path else ""

@@ -9,6 +9,7 @@ from trimtab.audit.facts.model import Facts, KubeService, Place, Service
 from trimtab.audit.facts.ports import claims
 from trimtab.audit.facts.products import DATASTORES, DEFAULT_PORT, SIDE_PORTS
 from trimtab.audit.facts.prometheus import TARGET
+from trimtab.audit.facts.query import compose_paths
 from trimtab.audit.facts.text import DEFAULT_PORTS, to_port
 from trimtab.audit.finding import Finding, Rule
 
@@ -28,7 +29,6 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
     cluster: dict[str, list[KubeService]] = defaultdict(list)
     for kube in facts.kube_services:
         cluster[kube.name].append(kube)
-    compose_paths = {file.path for file in facts.compose}
     objects = {one.place.path for one in facts.objects}
     wrong: dict[tuple[str, int], list[tuple[Place, str]]] = defaultdict(list)
     right: dict[tuple[str, int], list[tuple[Place, str]]] = {}
@@ -36,7 +36,7 @@ def check(facts: Facts) -> Iterator[Finding]:  # noqa: C901, PLR0912
         port = upstream.port or DEFAULT_PORTS.get(upstream.scheme)
         host = upstream.host.split(".")[0]
         in_cluster = (
-            upstream.place.path not in compose_paths
+            upstream.place.path not in compose_paths(facts)
             and host in cluster
             and (upstream.name not in _OUTSIDE or (upstream.name == TARGET and upstream.place.path in objects))
         )

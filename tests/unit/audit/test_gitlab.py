@@ -187,3 +187,103 @@ def test_two_systems_that_both_deploy():
     (finding,) = overlap("helm upgrade --install orders chart -f chart/values-production.yaml")
     assert {place.path for place in finding.locations} == {".gitlab-ci.yml", ".github/workflows/ci.yml"}
     assert overlap("go test ./...") == ()
+
+
+TEMPLATE = """\
+variables:
+  REGISTRY: registry.acme.io
+
+.publish:
+  stage: build
+  script:
+    - /kaniko/executor --context . --destination $IMAGE:$CI_COMMIT_TAG
+
+.release:
+  stage: deploy
+  environment: production
+  script:
+    - kubectl apply -f $MANIFEST
+"""
+SERVICE = """\
+include:
+  - project: acme/platform
+    file: /ci/jobs.yml
+
+publish-{name}:
+  extends: .publish
+  variables:
+    IMAGE: $REGISTRY/acme/{name}
+
+release-{name}:
+  extends: .release
+  needs: [publish-{name}]
+  variables:
+    MANIFEST: k8s/{name}.yaml
+"""
+MANIFEST = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{ name: {name} }}
+spec:
+  template:
+    spec:
+      containers:
+        - name: {name}
+          image: registry.acme.io/acme/{image}:1.4.0
+"""
+PARTS = {
+    ".gitlab-ci.yml": "include:\n  - /services/orders/.gitlab-ci.yml\n  - local: /services/bills/.gitlab-ci.yml\n",
+    "ci/jobs.yml": TEMPLATE,
+    "services/orders/.gitlab-ci.yml": SERVICE.format(name="orders"),
+    "services/bills/.gitlab-ci.yml": SERVICE.format(name="bills"),
+    "k8s/orders.yaml": MANIFEST.format(name="orders", image="orders"),
+    "k8s/bills.yaml": MANIFEST.format(name="bills", image="bills"),
+}
+
+
+def parts(changes):
+    report = audit_repo(Repo.from_texts({**PARTS, **changes}), Options())
+    return {
+        one.rule: (one.title, {(place.path, place.line, place.value) for place in one.locations})
+        for one in report.findings
+    }
+
+
+def test_a_job_does_what_the_file_says_that_it_includes():
+    seen = parts({})
+    title, places = seen["deploy-without-rollout-gate"]
+    assert title.startswith("ci/jobs.yml deploys to a cluster")
+    assert places == {("ci/jobs.yml", 13, "release-orders"), ("ci/jobs.yml", 13, "release-bills")}
+    assert not seen.keys() & {"deployed-image-never-built", "overlapping-workflows", "image-tag-commit-only"}
+
+
+def test_the_image_that_an_inherited_job_pushes_is_known():
+    title, places = parts({"k8s/bills.yaml": MANIFEST.format(name="bills", image="billing")})[
+        "deployed-image-never-built"
+    ]
+    assert title == "registry.acme.io/acme/billing is deployed, but registry.acme.io/acme/bills is what is pushed"
+    assert ("ci/jobs.yml", 7, None) in {(path, line, None) for path, line, _ in places}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ci/jobs.yml": TEMPLATE + "    - kubectl rollout status deployment --timeout=3m\n"},
+        {
+            "services/orders/.gitlab-ci.yml": SERVICE.format(name="orders") + "  script: [make release]\n",
+            "services/bills/.gitlab-ci.yml": SERVICE.format(name="bills") + "  script: [make release]\n",
+        },
+        {"ci/jobs.yml": "include: /ci/jobs.yml\n", "services/orders/.gitlab-ci.yml": "include: /.gitlab-ci.yml\n"},
+    ],
+)
+def test_what_a_job_says_itself_stands_before_what_it_inherits(changes):
+    assert "deploy-without-rollout-gate" not in parts(changes)
+
+
+def test_a_part_extends_what_the_pipeline_at_the_root_includes():
+    alone = SERVICE.format(name="orders").partition("publish-orders")[2]
+    files = {
+        ".gitlab-ci.yml": PARTS[".gitlab-ci.yml"] + "  - local: /ci/jobs.yml\n",
+        "services/orders/.gitlab-ci.yml": "publish-orders" + alone,
+    }
+    assert ("ci/jobs.yml", 13, "release-orders") in parts(files)["deploy-without-rollout-gate"][1]

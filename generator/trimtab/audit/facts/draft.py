@@ -57,6 +57,8 @@ class Draft:
     spelled: set[str] = field(default_factory=set)
     scripts: dict[str, set[str] | None] = field(default_factory=dict)
     assumed: dict[str, str] = field(default_factory=dict)
+    pipelines: dict[str, Map | None] = field(default_factory=dict)
+    inherited: set[m.Place] = field(default_factory=set)
 
     def refer(self, path: str | None, what: str, place: m.Place) -> None:
         """Note that `place` refers to `path` in the repository, unless the path could not be told."""

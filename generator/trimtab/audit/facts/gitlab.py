@@ -11,27 +11,28 @@ from itertools import islice, product
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.commands import logical_lines
 from trimtab.audit.facts.draft import Draft
+from trimtab.audit.facts.gitlabparts import DEFAULTS, Inherited, Part, entries, inherit, parts_of
 from trimtab.audit.facts.products import RUNTIMES, product_of_image
-from trimtab.audit.facts.pushes import PushReader
+from trimtab.audit.facts.pushes import PushReader, with_env
 from trimtab.audit.facts.references import script_references
 from trimtab.audit.facts.secrets import note_secret
 from trimtab.audit.facts.text import join, parse_image
 from trimtab.audit.facts.workflow import step_kinds
 from trimtab.yamlpos import Map, Scalar, Seq, Value
 
-_DEFAULTS = ("before_script", "after_script", "artifacts")
 _WORDS = frozenset(
-    {*_DEFAULTS[:2], "stages", "variables", "include", "default", "workflow", "image", "services", "cache", "spec"}
+    {*DEFAULTS[:2], "stages", "variables", "include", "default", "workflow", "image", "services", "cache", "spec"}
 )
 _STAGES = (".pre", "build", "test", "deploy", ".post")
 _MOST_JOBS = 200  # GitLab's own limit of a matrix
-_MAX_PARENTS = 12  # GitLab allows eleven levels of `extends`
 
 
 def named_pipeline(path: str) -> bool:
     """Whether a file is a pipeline, or a part of one at the places where GitLab's own pages keep them."""
     low = path.lower()
-    return low.endswith((".gitlab-ci.yml", ".gitlab-ci.yaml")) or low.startswith((".gitlab/ci/", ".gitlab-ci/"))
+    return low.endswith((".gitlab-ci.yml", ".gitlab-ci.yaml", "/gitlab-ci.yml", "/gitlab-ci.yaml")) or low.startswith(
+        (".gitlab/ci/", ".gitlab-ci/")
+    )
 
 
 def read(draft: Draft, path: str, body: Map) -> None:
@@ -48,18 +49,26 @@ class _Pipeline:
         self.values: dict[str, str] = {}
         self.own: dict[str, str] = {}  # those of the job that is being read
         self.directory = ""  # where the job's shell is; "$" when that is not known
+        self.parts = parts_of(draft, path, body)
 
-    def place(self, line: int) -> m.Place:
-        return m.Place(self.path, line)
+    def place(self, line: int, path: str = "") -> m.Place:
+        return m.Place(path or self.path, line)
 
     def read(self) -> None:
-        for entry, line in _entries(self.body.get("include"), self.body.line_of("include")):
+        for entry, line in entries(self.body.get("include"), self.body.line_of("include")):
             self.include(entry, line)
         env = tuple(self.variables(self.body))
-        self.values = {item.name: item.value for item in env if item.value}
+        self.values = {
+            key: str(value)
+            for part in reversed(self.parts)
+            for key, value in part.body.map("variables").items()
+            if isinstance(value, Scalar)
+        }
+        self.values |= {item.name: item.value for item in env if item.value}
         stages = tuple(str(item) for item in self.body.seq("stages").texts())
         names = [name for name in self.body if name not in _WORDS and name[:1] != "." and self.body.map(name)]
-        jobs = tuple(self.job(name, self.inherited(name, self.body.map(name)), stages) for name in names)
+        own = Part(self.path, self.body)
+        jobs = tuple(self.job(name, inherit(name, own, self.parts), stages) for name in names)
         for job in jobs:
             missing = [(needed, place) for needed, place in job.needs if self.whole and needed not in names]
             self.broken.extend((job.id, "needs the job", needed, place) for needed, place in missing)
@@ -99,45 +108,32 @@ class _Pipeline:
                 note_secret(self.draft, name, str(text), place, "")
             yield m.EnvVar(name, str(text) if text is not None else None, place, "workflow", "test")
 
-    def inherited(self, name: str, body: Map) -> Map:
-        """A job with the keys of what it extends, the nearest first, and of the defaults."""
-        chain, met = [body], {name}
-        wanted = _entries(body.get("extends"), body.line_of("extends"))
-        while wanted and len(chain) < _MAX_PARENTS:
-            entry, line = wanted.pop()
-            parent = str(entry)
-            if not isinstance(entry, Scalar) or parent in met:
-                continue
-            met.add(parent)
-            if parent in self.body:
-                chain.append(self.body.map(parent))
-                wanted[:0] = _entries(chain[-1].get("extends"), chain[-1].line_of("extends"))
-            elif self.whole:
-                self.broken.append((name, "extends", parent, self.place(line)))
-        merged = Map(body.line)
-        for part in chain:
-            _complete(merged, part, [key for key in part if key != "extends"])
-        for part in (self.body.map("default"), self.body):
-            _complete(merged, part, [key for key in _DEFAULTS if key in part])
-        return merged
-
-    def job(self, name: str, body: Map, stages: tuple[str, ...]) -> m.Job:
-        self.own = {item.name: item.value for item in self.variables(body) if item.value}
+    def job(self, name: str, found: Inherited, stages: tuple[str, ...]) -> m.Job:
+        body = found.body
+        if self.whole:
+            self.broken.extend((name, "extends", parent, self.place(line)) for parent, line in found.missing)
+        own = found.variables | {item.name: item.value for item in self.variables(body) if item.value}
+        self.own = {key: with_env(value, self.values) for key, value in own.items()}
         self.directory = ""
         combinations = list(_combinations(body))
         steps = [
             step
             for key in ("before_script", "script", "after_script")
-            for entry, line in _entries(body.get(key), body.line_of(key))
-            for step in self.steps(name, entry, line, combinations)
+            for entry, line in entries(body.get(key), body.line_of(key))
+            for step in self.steps(name, entry, self.place(line, found.paths.get(key, "")), combinations)
         ]
         if body.get("artifacts"):
-            steps.append(m.Step("artifacts", self.place(body.line_of("artifacts")), uses="actions/upload-artifact"))
-        self.image(body.get("image"))
-        self.services(body.get("services"))
+            kept = self.place(body.line_of("artifacts"), found.paths.get("artifacts", ""))
+            steps.append(m.Step("artifacts", kept, uses="actions/upload-artifact"))
+        if found.paths.get("image") == self.path:
+            self.image(body.get("image"))
+        if found.paths.get("services") == self.path:
+            self.services(body.get("services"))
         stage = str(body.text("stage") or "test")
         if self.whole and stage not in {".pre", ".post", *(stages or _STAGES)} and "$" not in stage:
-            self.broken.append((name, "is of the stage", stage, self.place(body.line_of("stage"))))
+            self.broken.append(
+                (name, "is of the stage", stage, self.place(body.line_of("stage"), found.paths["stage"]))
+            )
         target = body.get("environment")
         branches, condition = _branches(body)
         kinds = frozenset(kind for step in steps for kind in step_kinds(step))
@@ -149,7 +145,7 @@ class _Pipeline:
             self.place(self.body.line_of(name)),
             tuple(self.needs(body)),
             " && ".join(f"github.ref_name == '{one}'" for one in branches[:1] if len(branches) == 1),
-            self.place(condition),
+            self.place(condition, found.paths.get("rules", "")),
             environment=str(target if isinstance(target, Scalar) else body.map("environment").text("name") or ""),
             steps=tuple(steps),
             kinds=kinds,
@@ -157,27 +153,33 @@ class _Pipeline:
 
     def needs(self, body: Map) -> Iterator[tuple[str, m.Place]]:
         """The jobs of this pipeline that a job cannot do without."""
-        for entry, line in _entries(body.get("needs"), body.line_of("needs")):
+        for entry, line in entries(body.get("needs"), body.line_of("needs")):
             if isinstance(entry, Scalar):
                 yield str(entry), self.place(line)
             elif isinstance(entry, Map) and entry.text("job") and not {"project", "pipeline", "optional"} & set(entry):
                 yield str(entry.text("job")), self.place(entry.line_of("job"))
 
-    def steps(self, job: str, entry: Value, line: int, combinations: list[dict[str, str]]) -> Iterator[m.Step]:
-        """What one entry of a script runs; a list within the list is what an alias gives."""
+    def steps(self, job: str, entry: Value, place: m.Place, combinations: list[dict[str, str]]) -> Iterator[m.Step]:
+        """What one entry of a script runs; a list within the list is what an alias gives. The commands of another file,
+        which many jobs may inherit, are noted once.
+        """
         if isinstance(entry, Seq):
             for inner, at in entry.lined():
-                yield from self.steps(job, inner, at, combinations)
+                yield from self.steps(job, inner, self.place(at, place.path), combinations)
         if not isinstance(entry, Scalar):
             return
-        first = line + (1 if "\n" in entry.strip() and not entry.plain else 0)
-        yield m.Step("", self.place(line), run=str(entry), run_line=first)
+        first = place.line + (1 if "\n" in entry.strip() and not entry.plain else 0)
+        noted = place.path != self.path and place in self.draft.inherited
+        self.draft.inherited.add(place)
+        self.pushes.path = place.path
+        yield m.Step("", place, run=str(entry), run_line=first)
         for text, at in logical_lines(entry, first):
-            self.draft.commands.append(m.Command(text, self.place(at), "workflow", job))
             self.pushes.assign(text, job)
             for values in combinations:
                 self.pushes.shell(text, at, job, {**self.values, **self.own, **values})
-            script_references(self.draft, text, self.place(at), self.directory)
+            if not noted:
+                self.draft.commands.append(m.Command(text, self.place(at, place.path), "workflow", job))
+                script_references(self.draft, text, self.place(at, place.path), self.directory)
             moved = re.search(r"(?:^|&&|;)\s*cd\s+([\w./-]+|\S+)", text)
             if moved:  # a job is one shell: what follows runs there
                 inside = join(self.directory, moved[1])
@@ -194,7 +196,7 @@ class _Pipeline:
 
     def services(self, value: Value) -> None:
         """Note the versions of the datastores that run beside a job."""
-        for entry, _ in _entries(value, 0):
+        for entry, _ in entries(value, 0):
             written = entry if isinstance(entry, Scalar) else entry.text("name") if isinstance(entry, Map) else None
             if written:
                 self.draft.versions_from(parse_image(written, self.place(written.line)), "", "test")
@@ -224,24 +226,9 @@ def _combinations(body: Map) -> Iterator[dict[str, str]]:
     made = False
     for one in body.map("parallel").maps("matrix"):
         names = [name for name in one if name]
-        choices = [[str(value) for value, _ in _entries(one.get(name), 0)] for name in names]
+        choices = [[str(value) for value, _ in entries(one.get(name), 0)] for name in names]
         for chosen in islice(product(*choices), _MOST_JOBS):
             made = True
             yield dict(zip(names, chosen, strict=True))
     if not made:
         yield {}
-
-
-def _entries(value: Value, line: int) -> list[tuple[Value, int]]:
-    """What a key holds that may be one value or a list, with lines."""
-    if isinstance(value, Seq):
-        return list(value.lined())
-    return [] if value is None else [(value, line)]
-
-
-def _complete(into: Map, source: Map, keys: list[str]) -> None:
-    """Add the keys that `into` has not, with their lines."""
-    for key in keys:
-        if key not in into:
-            into[key] = source[key]
-            into.key_lines[key] = source.line_of(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 
 from trimtab.audit.facts.commands import is_remote_shell, kinds_of, logical_lines
@@ -22,23 +23,22 @@ _ROLLED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout", "List"
 
 
 def check(facts: Facts) -> Iterator[Finding]:
-    """One finding per workflow."""
-    for workflow in facts.workflows:
-        ungated = [job for owner, job in deploy_jobs(facts) if owner is workflow and not has_gate(job, workflow)]
-        for applies, what, awaited, result in (
-            (_rolls, "deploys to a cluster", "does not wait for the rollout", "the rollout"),
-            (_by_compose, "starts containers", "does not wait until they are healthy", "their checks"),
-        ):
-            places: list[tuple[Place, str]] = []
-            idle: list[tuple[Place, str]] = []
-            for job in ungated:
-                applied = [(step.place, job.id) for step in job.steps if applies(step, facts)][:1]
-                places += applied
-                if applied:
-                    idle += [(step.place, f"{job.id}: continue-on-error") for step in idle_gates(job)]
-            if places:
-                how = f"goes on whatever comes of {result}" if idle else awaited
-                yield RULE.finding(f"{workflow.path} {what} and {how}", [*places, *idle])
+    """One finding per file whose steps deploy: a workflow, or what jobs of several inherit."""
+    for applies, what, awaited, result in (
+        (_rolls, "deploys to a cluster", "does not wait for the rollout", "the rollout"),
+        (_by_compose, "starts containers", "does not wait until they are healthy", "their checks"),
+    ):
+        places: dict[str, list[tuple[Place, str]]] = defaultdict(list)
+        idle: dict[str, list[tuple[Place, str]]] = defaultdict(list)
+        for workflow, job in deploy_jobs(facts):
+            applied = next((step for step in job.steps if applies(step, facts)), None)
+            if applied is None or has_gate(job, workflow):
+                continue
+            places[applied.place.path].append((applied.place, job.id))
+            idle[applied.place.path] += [(step.place, f"{job.id}: continue-on-error") for step in idle_gates(job)]
+        for path, found in places.items():
+            how = f"goes on whatever comes of {result}" if idle[path] else awaited
+            yield RULE.finding(f"{path} {what} and {how}", [*found, *idle[path]])
 
 
 def _by_compose(step: Step, _: Facts) -> bool:

@@ -73,7 +73,7 @@ def _of_job(job: Job, path: str, facts: Facts, locks: dict[str, set[str]]) -> It
                 break
             directory = here if "(" not in line else directory
             if not _ELSEWHERE.search(line):
-                yield from _needed(line, here, Place(path, at), facts, locks)
+                yield from _needed(line, here, Place(step.place.path, at), facts, locks)
 
 
 def _needed(

@@ -125,3 +125,32 @@ def test_a_build_that_names_its_dockerfile_is_no_addition_to_another_file():
 def test_a_manifest_that_a_command_writes_is_not_missing(command, count):
     files = {"Makefile": f"deploy:\n\t{command}\n", "k8s/api.yaml": deployment()}
     assert len(findings(files, "referenced-file-missing")) == count
+
+
+PUSHES = """\
+on:
+  push: { branches: [main], tags: ["v*"] }
+jobs:
+  images:
+    runs-on: ubuntu-24.04
+    steps:
+      - run: docker push ghcr.io/acme/api:$COMMIT_TAG
+      - run: docker push WORKER
+"""
+
+
+@pytest.mark.parametrize(
+    ("worker", "lines"),
+    [
+        ("ghcr.io/acme/worker:${{ github.sha }}", [8]),
+        ("ghcr.io/acme/api/worker:$GITHUB_SHA", [8]),
+        ("ghcr.io/acme/api:${{ github.sha }}", []),  # the same image, under its version, too
+        ("ghcr.io/acme/worker:1.4.0", []),
+        ("ghcr.io/acme/toolchain:latest", []),  # what the build itself needs is no release
+        ("ghcr.io/acme/$name:${{ github.sha }}", []),  # may be the one with versions
+        ("$IMAGE:${{ github.sha }}", []),
+    ],
+)
+def test_an_image_without_versions_is_found_beside_one_with(worker, lines):
+    found = findings({CI: PUSHES.replace("WORKER", worker)}, "image-tag-commit-only")
+    assert [place.line for one in found for place in one.locations] == lines

@@ -19,6 +19,8 @@ _MOVING = re.compile(
     r"^(?:type=raw,value=)?(?:stable|main|master|edge|nightly|dev|develop|development|staging|prod|production)\b|"
     r"event=(?:branch|pr)\b|^type=(?:edge|schedule)"
 )
+_UNKNOWN = re.compile(r"\$(?!\{\{\s*github\.repository\s*\}\}$|\{?CI_REGISTRY_IMAGE\}?$)|\{\{\.|[<>]")
+_Tag = tuple[Push, str, Place]
 
 
 def check(facts: Facts) -> Iterator[Finding]:
@@ -34,10 +36,9 @@ def check(facts: Facts) -> Iterator[Finding]:
     released = {
         path for path, tags in tagged.items() if not all(_nameless(tag, workflows.get(path)) for _, tag, _ in tags)
     }
-    elsewhere = {name for path in released for push in by_path[path] for name in _images(push)}
-    for path, tags in sorted(tagged.items()):
-        if path in released:
-            continue
+    elsewhere = {name for path in released for name in _versioned(tagged[path], workflows.get(path))}
+    for path, everything in sorted(tagged.items()):
+        tags = _beside_versions(everything, workflows.get(path)) if path in released else everything
         places = [(place, tag) for push, tag, place in tags if not _REF.search(tag) and not _images(push) <= elsewhere]
         if places:
             moving = [tag for _, tag in places if not _COMMIT.search(tag)]
@@ -48,6 +49,22 @@ def check(facts: Facts) -> Iterator[Finding]:
                 list(dict.fromkeys(places)),
                 confidence="medium" if moving else "high",
             )
+
+
+def _versioned(tags: list[_Tag], workflow: Workflow | None) -> set[str]:
+    """The images that tags give a version to."""
+    return {name for push, tag, _ in tags if not _nameless(tag, workflow) for name in _images(push)}
+
+
+def _beside_versions(tags: list[_Tag], workflow: Workflow | None) -> list[_Tag]:
+    """The tags of images that a file pushes under the commit, while it gives versions to others; none where a name is
+    computed, so that it may be any image's.
+    """
+    versioned = _versioned(tags, workflow)
+    if not versioned or any(_UNKNOWN.search(name) for push, _, _ in tags for name in _images(push) or {"$"}):
+        return []
+    committed = {name for push, tag, _ in tags if _COMMIT.search(tag) for name in _images(push)} - versioned
+    return [one for one in tags if _images(one[0]) <= committed]
 
 
 def _nameless(tag: str, workflow: Workflow | None) -> bool:
@@ -90,8 +107,9 @@ RULE = Rule(
     area="CI/CD Pipeline",
     title="Images are tagged with the commit only",
     what="Looks at the tags of every image push: a file whose pushes name no version or release, only the commit or "
-    "names that move, such as `latest` and branches, is reported, unless another file pushes the image's versions. The "
-    "name of a branch or tag counts where tags start the workflow.",
+    "names that move, such as `latest` and branches, is reported, unless another file pushes the image's versions, and "
+    "so is an image pushed under the commit alone beside others with versions. A branch or tag by name counts where "
+    "tags start the workflow.",
     why="Nobody can tell which image is a release, and a rollback to a version means searching for its commit.",
     example="tags: ghcr.io/acme/backend:${{ github.sha }}",
     remedy="Keep the commit tag and add the release's version, and `latest` on a release, as "

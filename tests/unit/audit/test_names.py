@@ -96,3 +96,38 @@ def test_rust_reads_through_its_own_functions():
     }
     (found,) = findings(files, "env-declared-unread")
     assert [place.value for place in found.locations] == ["DB_POOL_SIZE"]
+
+
+METRICS = "const port = process.env.PROMETHEUS_PORT || 9090;\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "example", "found"),
+    [
+        (METRICS, "METRICS_PORT: 9100", True, True),
+        (METRICS, "METRICS_PORT: 9100", False, True),
+        (METRICS, "METRICS_PATH: /metrics", True, False),
+        (METRICS, "WORKER_PORT: 9100", True, False),
+        (METRICS + "const own = process.env.METRICS_PORT;\n", "METRICS_PORT: 9100", True, False),
+        ("const kafka = process.env.KAFKA_BROKERS;\n", "KAFKA_BOOTSTRAP_SERVERS: kafka:9092", False, True),
+        ("const kafka = process.env.KAFKA_BROKERS;\n", "KAFKA_ADVERTISED_SERVERS: kafka:9092", False, False),
+        ("const from = process.env.SENDER;\n", "FROM: a@acme.io", False, False),
+    ],
+)
+def test_words_for_one_thing_are_told_apart_by_who_reads_them(source, given, example, found):
+    files = repository(source, given, "LOG_LEVEL: info")
+    if example:
+        files["api/.env.example"] = "PROMETHEUS_PORT=9090\nLOG_LEVEL=info\n"
+    seen = [one for one in findings(files, "env-read-undeclared", "env-name-drift") if one.severity != "low"]
+    assert [one.severity for one in seen] == ["medium"] * found
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [("PRICE_FEED_ENDPOINT", True), ("PRICE_FEED_CACHE_URL", False), ("FEED_URL", False)],
+)
+def test_a_service_is_called_one_by_its_address_or_not(other, found):
+    source = f"const a = process.env.PRICE_FEED_SERVICE_URL || '';\n{'//' * 9}\n" + "\n" * 9
+    source += f"const b = process.env.{other} || '';\n"
+    seen = findings(repository(source, f"{other}: http://feed:8080", "LOG_LEVEL: info"), "env-read-undeclared")
+    assert [one.severity for one in seen if one.severity != "low"] == ["medium"] * found

@@ -114,6 +114,8 @@ def meaning(name: str) -> frozenset[str]:
     if "MAX" in words and "AGE" in words:
         words = (words - {"MAX", "AGE"}) | {"EXPIRY"}
     words -= {""}
+    if "SERVICE" in words and len(words) > 3 and words & {"URL", "HOST", "PORT"}:
+        words -= {"SERVICE"}  # of whom the rest tells enough
     kept = words - _FILLERS - (UNITS.keys() if words & _DURATION else set())
     found = frozenset(kept or words)
     return _MEANINGS.get(found, found)

@@ -11,6 +11,7 @@ from trimtab.audit.facts.model import EnvVar, Facts, Place
 from trimtab.audit.facts.products import is_third_party
 from trimtab.audit.facts.query import commands_by_path, env_file_owners
 from trimtab.audit.facts.servicenames import tokens
+from trimtab.audit.facts.synonyms import are_synonyms
 
 NEAR = 3  # lines within which two reads are one expression
 
@@ -164,6 +165,7 @@ def read_drifts(facts: Facts) -> list[NameDrift]:
             sure = any(unit.kind == "container" for unit, _ in holders[name]) or (
                 _extra_word(name, others[0]) <= _OWNERS | _readers(facts, others[0])
             )
+            sure = sure and not are_synonyms(name, others[0])
             found.append(NameDrift(meaning(others[0]), tuple(places), (others[0], name), items, sure))
     return found
 
@@ -200,10 +202,12 @@ def _used_by_commands(facts: Facts) -> set[str]:
 
 
 def _almost(name: str, other: str) -> bool:
-    """Whether two names differ by a first word, or by the word for a key."""
+    """Whether two names differ by a first word, by the word for a key, or by words that mean the same."""
     one, two = name.split("_"), other.split("_")
     if min(len(one), len(two)) < 2 or public_prefix(name) or public_prefix(other):
         return False
+    if are_synonyms(name, other):
+        return True
     if one[1:] == two or two[1:] == one:
         return True
     differing = {word for pair in zip(one, two, strict=False) if pair[0] != pair[1] for word in pair}

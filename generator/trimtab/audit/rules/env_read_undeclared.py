@@ -13,6 +13,7 @@ from trimtab.audit.facts.forms import other_forms
 from trimtab.audit.facts.model import EnvRead, EnvVar, Facts, Service
 from trimtab.audit.facts.query import own_variables
 from trimtab.audit.facts.secrets import is_secret_name
+from trimtab.audit.facts.synonyms import are_synonyms
 from trimtab.audit.finding import Finding, Rule
 from trimtab.errors import some
 
@@ -137,7 +138,7 @@ def _undeclared(
             f"{service.name} reads {name}, but files set {near}",
             places,
             service=service.name,
-            severity="high" if sure or _same_words(name, near) else "medium",
+            severity="high" if sure or (_same_words(name, near) and not are_synonyms(name, near)) else "medium",
             confidence="high" if sure else "medium",
             remedy=f"Use one name: rename {near} to {name} in the files, or read {near} in the source.",
         )
@@ -211,6 +212,9 @@ def _near(name: str, unread: _Unread) -> str:
     longer = sorted(other for other in unread.anywhere if _a_word_apart(name, other))
     if longer:
         return longer[0]
+    alike = sorted(other for other in unread.anywhere if are_synonyms(name, other))
+    if alike:
+        return alike[0]
     close = difflib.get_close_matches(name, sorted(unread.anywhere), n=1, cutoff=0.88)
     if close and len(name) > 6 and re.sub(r"\d", "", close[0]) != re.sub(r"\d", "", name):
         differing = set(name.split("_")) ^ set(close[0].split("_"))

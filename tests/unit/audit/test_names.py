@@ -131,3 +131,22 @@ def test_a_service_is_called_one_by_its_address_or_not(other, found):
     source += f"const b = process.env.{other} || '';\n"
     seen = findings(repository(source, f"{other}: http://feed:8080", "LOG_LEVEL: info"), "env-read-undeclared")
     assert [one.severity for one in seen if one.severity != "low"] == ["medium"] * found
+
+
+@pytest.mark.parametrize(
+    ("variable", "command", "found"),
+    [
+        ("REDIS_URL: localhost:6379", "npm test", True),
+        ("REDIS_ADDR: localhost:6379", "npm test", False),
+        ("REDIS_URL: localhost:6379", "npx wait-on tcp:$REDIS_URL", False),
+        ("CLOUD_REDIS_ADDR: localhost:6379", "npm test", False),  # may be a tool's own
+    ],
+)
+def test_a_workflow_sets_what_the_source_reads(variable, command, found):
+    files = repository("const address = process.env.REDIS_ADDR;\n", "REDIS_ADDR: redis:6379", "LOG_LEVEL: info")
+    files[".github/workflows/ci.yml"] = (
+        "on: [push]\njobs:\n  test:\n    runs-on: ubuntu-24.04\n    steps:\n"
+        f"      - run: {command}\n        env:\n          {variable}\n"
+    )
+    seen = findings(files, "env-name-drift")
+    assert [(one.severity, one.locations[-1].value) for one in seen] == [("medium", "reads REDIS_ADDR")] * found

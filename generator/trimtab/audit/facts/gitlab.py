@@ -86,7 +86,7 @@ class _Pipeline:
                 jobs,
                 env,
                 frozenset(name for job in names for name in self.body.map(job, "variables")),
-                tuple(self.broken),
+                broken=tuple(self.broken),
             )
         )
 

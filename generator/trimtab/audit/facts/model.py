@@ -305,6 +305,7 @@ class Workflow:
     jobs: tuple[Job, ...]
     env: tuple[EnvVar, ...] = ()
     given: frozenset[str] = frozenset()  # the names of the variables of its jobs and steps
+    own_env: tuple[EnvVar, ...] = ()  # the variables of its jobs, and of the steps that run commands
     broken: tuple[tuple[str, str, str, Place], ...] = ()  # (job, what it says, name, place) of what is defined nowhere
 
 

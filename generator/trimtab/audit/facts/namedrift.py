@@ -22,7 +22,7 @@ class Unit:
 
     path: str
     scope: str
-    kind: str  # envfile, container, dockerfile
+    kind: str  # envfile, container, dockerfile, workflow
     directory: str
     variables: tuple[EnvVar, ...]
 
@@ -144,7 +144,7 @@ def read_drifts(facts: Facts) -> list[NameDrift]:
     for the service set instead: `S3_BUCKET` here, `AWS_S3_BUCKET` there. Sure where a container is given the name, or
     the word that one has more tells whose the value is: any other word (`ML_BATCH_SIZE`) may tell another value.
     """
-    everything = units(facts)
+    everything = units(facts) + _of_workflows(facts)
     read = {one.name for one in facts.reads}
     mapped = {ref for unit in everything for item in unit.variables for ref in item.refs if ref != item.name}
     used = mapped | _used_by_commands(facts)
@@ -155,7 +155,9 @@ def read_drifts(facts: Facts) -> list[NameDrift]:
             holders[item.name].append((unit, item))
     found = []
     for name in sorted(holders.keys() - read - used):
-        others = [other for other in holders.keys() & read if _almost(name, other)]
+        ours = [unit for unit, _ in holders[name] if unit.kind != "workflow"]
+        alike = _almost if ours else are_synonyms  # a tool of the job may read any other name
+        others = [other for other in holders.keys() & read if alike(name, other)]
         if len(others) == 1 and meaning(name) != meaning(others[0]):
             entries = holders[name] + holders[others[0]]
             if not _apart(holders[name], holders[others[0]]):
@@ -168,6 +170,11 @@ def read_drifts(facts: Facts) -> list[NameDrift]:
             sure = sure and not are_synonyms(name, others[0])
             found.append(NameDrift(meaning(others[0]), tuple(places), (others[0], name), items, sure))
     return found
+
+
+def _of_workflows(facts: Facts) -> list[Unit]:
+    """The variables that each workflow sets, for whatever it runs."""
+    return [Unit(one.path, "*", "workflow", "", (*one.env, *one.own_env)) for one in facts.workflows]
 
 
 def _readers(facts: Facts, name: str) -> set[str]:

@@ -83,6 +83,9 @@ class WorkflowReader:
                 jobs,
                 env,
                 frozenset(name for job in jobs_body for name in _given(jobs_body.map(job))),
+                own_env=tuple(
+                    item for job in jobs_body for part in _running(jobs_body.map(job)) for item in self.env(part)
+                ),
             )
         )
 
@@ -260,6 +263,11 @@ def _stays(steps: Sequence[m.Step], runner: str, names: frozenset[str]) -> bool:
     deploys = [line for line in lines if "deploy" in kinds_of(line)]
     by_action = any("deploy" in _action_kinds(step) for step in steps)
     return bool(_HOSTED.search(runner) and deploys) and not by_action and all(map(_COMPOSE_UP.search, deploys))
+
+
+def _running(job: Map) -> list[Map]:
+    """A job and those of its steps that run commands: an action reads variables of its own."""
+    return [job, *(step for step in job.maps("steps") if step.text("run"))]
 
 
 def _given(job: Map) -> set[str]:

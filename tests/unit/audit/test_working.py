@@ -81,6 +81,25 @@ def test_yarn_runs_the_programs_of_dependencies_as_well(name, count):
     assert len(findings(files, "undefined-package-script")) == count
 
 
+@pytest.mark.parametrize(
+    ("question", "count"),
+    [
+        ('npm run | grep -q "check"', 0),
+        ("npm run --silent 2>/dev/null | grep -qw check", 0),
+        ("grep -q '\"check\"' package.json", 0),
+        ("jq -e .scripts.check package.json", 0),
+        ("cat package.json | grep -q check", 0),
+        ('npm run | grep -q "check:fast"', 1),  # another script
+        ("npm run build | grep -q check", 1),  # what a script prints
+        ("test -f package.json", 1),
+    ],
+)
+def test_a_script_that_is_looked_up_first_may_be_missing(question, count):
+    step = f"          if {question}; then\n            npm run check\n          fi\n"
+    files = {".github/workflows/ci.yml": WORKFLOW.format(step), "package.json": PACKAGE}
+    assert len(findings(files, "undefined-package-script")) == count
+
+
 def test_containers_run_what_some_package_has():
     command = "sh -c 'npm ci && npm run check'"
     files = {

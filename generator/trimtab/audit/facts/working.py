@@ -34,6 +34,12 @@ _PROGRAM = re.compile(  # a file of the repository that an interpreter is given
     r"(?:node|nodemon|ts-node|tsx|python3?|bash|sh|php|ruby)\s+(?:-[\w=.-]{1,80}\s+){0,9}"
     r"((?:\./|\w)[\w./-]{0,200}\.(?:m?js|cjs|m?ts|tsx|py|sh|rb|php))(?=\s|$)"
 )
+# Lines that look whether package.json has a script: those that they name are called only where it has.
+_LOOKS_UP = re.compile(
+    r"\b(?:npm|pnpm|yarn|bun)\s{1,9}run(?:-script)?\s{0,9}(?:(?:-[\w-]{1,40}|\d?>&?[\w/]{1,40})\s{1,9}){0,3}\|"
+    r"|\b(?:grep|jq|node|bun)\s.{0,300}\bpackage\.json|\bpackage\.json\b.{0,100}\|\s{0,9}(?:grep|jq)\b"
+    r"|\bnpm\s{1,9}pkg\s{1,9}get\s"
+)
 _GUARD = re.compile(r"\|\||\[|\btest\s+-|\bif\b")
 _MAKES = re.compile(r"\b(?:mkdir|clone|unzip|tar|degit|init|create|checkout|worktree|mktemp)\b")
 
@@ -51,6 +57,7 @@ def note(  # noqa: PLR0913 - where a script starts has several sides
     left where the one before it went.
     """
     made = {word for line, _ in lines if _MAKES.search(line) for word in re.split(r"[\s/]+", line[:MAX_LINE])}
+    looked_up = "\n".join(line[:MAX_LINE] for line, _ in lines if _LOOKS_UP.search(line[:MAX_LINE]))
     start = directory
     for line, number in lines:
         here = start
@@ -63,9 +70,14 @@ def note(  # noqa: PLR0913 - where a script starts has several sides
             if program and inside is not None and not _GUARD.search(line) and not made & set(program[1].split("/")):
                 draft.refer(join(inside, program[1]), "script", place)
             call = _call(segment, inside, place, context) if "||" not in line else None  # else one of several will do
-            if call is not None:
+            if call is not None and not _names(looked_up, call.script):
                 draft.calls.append(call)
         start = _left(line, here) if onward else directory
+
+
+def _names(text: str, script: str) -> bool:
+    """Whether a text holds a script's name as a word of its own."""
+    return script in text and bool(re.search(rf"(?<![\w:/-]){re.escape(script)}(?![\w:/-])", text))
 
 
 def _segments(line: str, directory: str | None) -> Iterator[tuple[str, str | None]]:

@@ -35,6 +35,27 @@ def test_a_variable_that_the_program_itself_sets_is_not_read():
     assert [one.title for one in found] == ["api needs BILLING_ACCOUNT, which no file declares"]
 
 
+def test_what_a_template_of_nginx_is_filled_in_with_is_read():
+    reads = "".join(f"export const {name} = import.meta.env.VITE_{name};\n" for name in "ABCDE")
+    conf = "server {\n  listen 8080;\n  location /api/ { proxy_pass http://${API_NAME}:${API_NUMBER}; }\n%s}\n"
+    files = {
+        "web/package.json": '{"dependencies": {"vite": "7"}}',
+        "web/src/main.ts": reads,
+        "web/Dockerfile": "FROM node:22 AS build\nCOPY . .\nRUN npx vite build\nFROM nginx:1.29\n"
+        "COPY nginx.conf.template /etc/nginx/templates/default.conf.template\nCOPY --from=build /dist /srv\n",
+        "web/nginx.conf.template": conf % "",
+        "docker-compose.yml": "services:\n  web:\n    build: web\n"
+        "    environment: { API_NAME: api, API_NUMBER: 8080, OLD_NAME: x }\n",
+    }
+    (found,) = findings(files, "env-declared-unread")
+    assert {place.value for place in found.locations} == {"OLD_NAME"}
+    more = {**files, "web/nginx.conf.template": conf % "  resolver ${NOT_SET};\n"}
+    (lacking,) = findings(more, "env-read-undeclared")
+    assert not any("NOT_SET" in place.value for place in lacking.locations)  # it is left as it stands
+    commented = {**files, "web/nginx.conf.template": conf % "  # ${OLD_NAME}\n"}
+    assert len(findings(commented, "env-declared-unread")) == 1
+
+
 def test_a_database_of_a_known_extension_is_a_host_beside_another_image_of_the_product():
     files = {
         "compose.yml": "services:\n  postgres: { image: 'pgvector/pgvector:pg16' }\n"

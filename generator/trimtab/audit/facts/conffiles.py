@@ -9,6 +9,7 @@ from trimtab.audit.facts.draft import Draft
 from trimtab.audit.facts.text import to_port
 
 _TOKEN = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[{};]|#[^\n]*|\n|\$\{\w+\}|(?:[^\s{};\"'#$]|\$(?!\{))+")
+_FILLED_IN = re.compile(r"\$\{([A-Z][A-Z0-9_]{0,80})\}")
 _KEPT = frozenset(
     {
         "listen",
@@ -53,7 +54,10 @@ def directives(text: str) -> list[tuple[str, list[str], int]]:
 
 
 def read_nginx(draft: Draft, path: str, text: str) -> None:
-    """Add one nginx configuration."""
+    """Add one nginx configuration. What it writes as `${NAME}` in capitals, a program fills in from the environment
+    (nginx's own variables are in small letters), and leaves as it stands where nothing sets it.
+    """
+    _filled_in(draft, path, text)
     upstreams: set[str] = set()
     variables: dict[str, str] = {}
     inside = ""
@@ -75,6 +79,12 @@ def read_nginx(draft: Draft, path: str, text: str) -> None:
             host = re.sub(r"^\w+://", "", target).split("/")[0].split(":")[0]
             if host not in upstreams:
                 _upstream(draft, target, place, name)
+
+
+def _filled_in(draft: Draft, path: str, text: str) -> None:
+    for number, line in enumerate(text.split("\n") if "${" in text else (), start=1):
+        for name in _FILLED_IN.findall(line.split("#")[0]):
+            draft.reads.append(m.EnvRead(name, m.Place(path, number), ""))
 
 
 def _upstream(draft: Draft, target: str, place: m.Place, name: str) -> None:

@@ -167,6 +167,31 @@ def test_a_host_is_looked_up_where_it_is_used():
     assert reported(own, "undefined-host") == ()  # whatever its image is
 
 
+def test_a_pods_name_is_no_host_where_its_service_has_another():
+    manifest = KUBERNETES.replace(
+        "          ports:", "          env: [{ name: STORE_URL, value: 'redis://shelf:6379/0' }]\n          ports:"
+    )
+    cache = CACHE.format("shelf").replace("name: redis,", "name: shelf,")
+    cache = cache.replace("spec:\n  template:", "spec:\n  selector: { matchLabels: { app: shelf } }\n  template:")
+    pods, _, service = cache.partition("---\n")
+    named = service.replace("metadata: { name: shelf }", "metadata: { name: shelf-service }")
+    files = {"k8s/api.yaml": manifest, "k8s/shelf.yaml": f"{pods}---\n{named}"}
+    (finding,) = reported(files, "undefined-host")
+    assert "shelf-service is" in finding.title
+    assert finding.severity == "high"
+    called = {**files, "k8s/shelf.yaml": f"{pods}---\n{service}"}
+    assert reported(called, "undefined-host") == ()
+    both = {**files, "k8s/other.yaml": service}  # of another name as well
+    assert reported(both, "undefined-host") == ()
+    unselected = {**files, "k8s/shelf.yaml": f"{pods}---\n{named.replace('app: shelf', 'app: other')}"}
+    assert reported(unselected, "undefined-host") == ()
+    in_compose = {
+        "docker-compose.yml": "services:\n  api:\n    image: acme/api:1.0.0\n"
+        "    environment: { STORE_URL: 'redis://shelf:6379/0' }\n  shelf: { image: 'redis:8.2' }\n"
+    }
+    assert reported({**in_compose, "k8s/shelf.yaml": f"{pods}---\n{named}"}, "undefined-host") == ()
+
+
 def test_the_keys_that_an_external_secret_brings_are_known():
     wanted = KUBERNETES.replace(
         "          ports:",

@@ -243,9 +243,31 @@ def _called_there(host: str, upstream: Upstream, facts: Facts) -> str:
     scope = _scope(upstream.place.path, facts)
     here = {name: product for name, product, where in running if where == scope}
     reachable = {one.name for one in facts.kube_services} if scope == _CLUSTER else _declared(scope, facts)
-    if not upstream.owner or scope == "" or host in reachable or "" in wanted:
+    if not upstream.owner or scope == "" or host in reachable:
+        return ""
+    if scope == _CLUSTER and host in (before := facts.once("Services by workload", lambda: _before(facts))):
+        return before[host]
+    if "" in wanted:
         return ""
     return next((name for name, product in sorted(here.items()) if product in wanted and name in reachable), "")
+
+
+def _before(facts: Facts) -> dict[str, str]:
+    """By workload and by container the one Service that sends to it, where that has another name: only a Service's name
+    resolves.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for workload in facts.workloads:
+        if workload.patch or "/templates/" in workload.place.path:
+            continue
+        sending = {
+            one.name
+            for one in facts.kube_services
+            if one.selector and one.selector.items() <= workload.pod_labels.items() and not one.patch
+        }
+        for name in (workload.name, *(one.name for one in workload.containers)):
+            found[name] |= sending
+    return {name: next(iter(sending)) for name, sending in found.items() if len(sending) == 1}
 
 
 def _scope(path: str, facts: Facts) -> str:

@@ -98,7 +98,13 @@ def test_what_a_job_starts_on_the_vendors_machine_is_no_deploy(files, count):
 
 @pytest.mark.parametrize(
     ("run", "count"),
-    [(UP, 1), (f"{UP} --wait", 0), (f"{UP} && curl -f http://localhost/health", 0), ("docker compose up", 0)],
+    [
+        (UP, 1),
+        ("docker compose up -d", 1),
+        (f"{UP} --wait", 0),
+        (f"{UP} && curl -f http://localhost/health", 0),
+        ("docker compose up", 0),
+    ],
 )
 def test_a_deploy_by_compose_waits(run, count):
     found = findings(job(run, "self-hosted"), "deploy-without-rollout-gate")
@@ -145,3 +151,25 @@ def test_the_scheme_of_a_url_in_a_secret(scheme, count):
     }
     found = findings(files, "database-url-scheme-drift")
     assert [{place.path for place in one.locations} for one in found] == [set(files)] * count
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "count"),
+    [
+        ("deploy", "docker compose pull && docker compose up -d", 1),
+        ("Deploy to the shop", "docker-compose up -d --build", 1),
+        ("deploy", "docker compose up -d --wait", 0),
+        ("deploy", "docker compose up -d && curl --fail http://localhost/health", 0),
+        ("deploy", "docker compose up -d && npm test", 0),  # containers for tests
+        ("deploy", "docker compose up -d && docker compose down", 0),
+        ("test-deploy", "docker compose up -d", 0),
+        ("deployment-dry-run", "docker compose up -d", 0),
+        ("integration", "docker compose up -d", 0),
+    ],
+)
+def test_a_job_that_is_named_a_deploy_is_one_on_the_vendors_machine_too(name, steps, count):
+    commands = "".join(f"          {line}\n" for line in steps.split(" && "))
+    text = (
+        f"on: push\njobs:\n  go:\n    name: {name}\n    runs-on: ubuntu-24.04\n    steps:\n      - run: |\n{commands}"
+    )
+    assert len(findings({".github/workflows/cd.yml": text}, "deploy-without-rollout-gate")) == count

@@ -44,6 +44,9 @@ _USES_KINDS = (
 
 _HOSTED = re.compile(r"^(?!.*self-hosted).{0,60}(?:ubuntu|windows|macos)-|^\$\{\{\s*matrix\.(?:os|runner)\b")
 _COMPOSE_UP = re.compile(r"\bdocker[ -]compose\s.{0,300}\bup\b")
+_COMPOSE_DOWN = re.compile(r"\bdocker[ -]compose\s.{0,300}?\b(?:down|stop|rm|kill)\b")
+_SAYS_DEPLOY = re.compile(r"(?<![a-z])deploy", re.IGNORECASE)
+_SAYS_TRIAL = re.compile(r"test|check|verif|smoke|e2e|dry|local|lint|valid|preview", re.IGNORECASE)
 _REMOTE = re.compile(
     r"\bssh\b|DOCKER_HOST|DOCKER_CONTEXT|docker\s+context|docker\s.{0,300}?\s--context\b|docker\s+-H\s|\bscp\b|rsync"
 )
@@ -122,7 +125,11 @@ class WorkflowReader:
         uses = str(body.text("uses") or "")
         if uses.startswith("./"):
             self.draft.refer(join("", uses), "reusable workflow", self.place(body.line_of("uses")))
-        if "push" not in kinds and _stays(steps, str(body.text("runs-on") or ""), frozenset({*values, *_given(body)})):
+        titles = f"{name}\n{body.text('name') or ''}"
+        said = bool(_SAYS_DEPLOY.search(titles)) and not _SAYS_TRIAL.search(titles) and "test" not in kinds
+        if "push" not in kinds and _stays(
+            steps, str(body.text("runs-on") or ""), frozenset({*values, *_given(body)}), named_deploy=said
+        ):
             kinds.discard("deploy")
         if re.search(r"\bdeploy\b|^deploy", name.replace("_", "-")) and target and steps:
             kinds.add("deploy")
@@ -251,9 +258,10 @@ def _action_kinds(step: m.Step) -> set[str]:
     return {kind for pattern, kind in _USES_KINDS if name and "/setup-" not in name and pattern.search(name)}
 
 
-def _stays(steps: Sequence[m.Step], runner: str, names: frozenset[str]) -> bool:
+def _stays(steps: Sequence[m.Step], runner: str, names: frozenset[str], *, named_deploy: bool) -> bool:
     """Whether a job only starts containers or a cluster on a hosted runner, which is gone when the job ends: nothing
-    points its clients at another machine, neither its commands nor a variable of these `names`.
+    points its clients at another machine, neither its commands nor a variable of these `names`. A job that is named a
+    deploy, and leaves its containers running, is meant as one.
     """
     if names & _REMOTE_NAMES or any(_REMOTE.search(f"{step.uses}\n{step.run}") for step in steps):
         return False
@@ -262,6 +270,8 @@ def _stays(steps: Sequence[m.Step], runner: str, names: frozenset[str]) -> bool:
     lines = [line for step in steps for line, _ in logical_lines(step.run)]
     deploys = [line for line in lines if "deploy" in kinds_of(line)]
     by_action = any("deploy" in _action_kinds(step) for step in steps)
+    if named_deploy and deploys and not any(_COMPOSE_DOWN.search(line) for line in lines[lines.index(deploys[-1]) :]):
+        return False
     return bool(_HOSTED.search(runner) and deploys) and not by_action and all(map(_COMPOSE_UP.search, deploys))
 
 

@@ -16,7 +16,7 @@ from trimtab.audit.finding import Finding, Rule
 _CLUSTER = re.compile(
     r"\baws\s+ecs\s+update-service\b|\bkubectl\s+(?:\S+\s+){0,30}?(?:apply|set\s+image|rollout\s+restart)\b|\bhelm\s+(?:\S+\s+){0,30}?(?:upgrade|install)\b"
 )
-_COMPOSE = re.compile(r"\bdocker[ -]compose\s.{0,300}?\sup\s")
+_COMPOSE = re.compile(r"\bdocker[ -]compose\s(?:.{0,300}?\s)?up(?=\s|$)")
 
 _APPLIED = re.compile(r"\s(?:-f|-k|--filename|--kustomize)[ =]([^\s;&|]+)")
 _ROLLED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout", "List"})

@@ -158,3 +158,53 @@ def test_a_password_that_is_off_by_default(default, count):
         ),
     }
     assert len(findings(files, "datastore-auth-inconsistent")) == count
+
+
+LIVES = "envFrom: [{ secretRef: { name: shop } }]"
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "count"),
+    [
+        ("JWT_ACCESS_EXPIRES = timedelta(hours=24)\n", "3600", 1),
+        ("JWT_ACCESS_EXPIRES = 900  # a quarter of an hour\n", "3600", 1),
+        ("app.config['JWT_ACCESS_EXPIRES'] = timedelta(days=1)\n", "1h", 1),
+        ("JWT_ACCESS_EXPIRES = timedelta(hours=1)\n", "3600", 0),
+        ("JWT_ACCESS_EXPIRES = os.getenv('JWT_ACCESS_EXPIRES', '900')\n", "3600", 0),
+        ("class Settings(Base):\n    JWT_ACCESS_EXPIRES: int = 900\n", "3600", 0),  # a field that may be read
+        ("app.config.from_prefixed_env()\nJWT_ACCESS_EXPIRES = 900\n", "3600", 0),
+        ("JWT_ACCESS_EXPIRES = 900\nread(os.environ)\n", "3600", 0),
+        ("# JWT_ACCESS_EXPIRES = 900\n", "3600", 0),
+        ("JWT_ACCESS_EXPIRES = ACCESS * 60\n", "3600", 0),
+        ("JWT_ACCESS_EXPIRES = 900\n", "${LIFE}", 0),
+    ],
+)
+def test_a_lifetime_that_files_set_and_the_source_fixes(source, given, count):
+    files = {
+        "shop/requirements.txt": "flask==3.1\n",
+        "shop/Dockerfile": "FROM python:3.14\nCOPY . .\nCMD [flask, run]\n",
+        "shop/settings.py": f"import os\nKEY = os.getenv('KEY')\n{source}",
+        "k8s/shop.yaml": SHOP["k8s/shop.yaml"].replace(
+            LIVES, f"env: [{{ name: JWT_ACCESS_EXPIRES, value: '{given}' }}]"
+        ),
+    }
+    found = findings(files, "token-lifetime-drift")
+    assert len(found) == count
+    for one in found:
+        assert {place.path for place in one.locations} == {"k8s/shop.yaml", "shop/settings.py"}
+    elsewhere = {**files, "shop/other.py": "import os\nx = os.environ['JWT_ACCESS_EXPIRES']\n"}
+    assert findings(elsewhere, "token-lifetime-drift") == ()
+
+
+@pytest.mark.parametrize(
+    ("fixed", "minutes", "count"), [("timedelta(minutes=30)", "30", 0), ("timedelta(minutes=5)", "30", 1)]
+)
+def test_a_lifetime_is_in_the_unit_that_its_name_states(fixed, minutes, count):
+    files = {
+        "shop/requirements.txt": "flask==3.1\n",
+        "shop/Dockerfile": "FROM python:3.14\nCOPY . .\nCMD [flask, run]\n",
+        "shop/settings.py": f"import os\nKEY = os.getenv('KEY')\nTOKEN_EXPIRE_MINUTES = {fixed}\n",
+        "docker-compose.yml": "services:\n  shop:\n    build: shop\n"
+        f"    environment: {{ TOKEN_EXPIRE_MINUTES: {minutes} }}\n",
+    }
+    assert len(findings(files, "token-lifetime-drift")) == count

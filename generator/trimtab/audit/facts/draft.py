@@ -43,6 +43,7 @@ class Draft:
     named_sql: list[m.Reference] = field(default_factory=list)
     inline_tables: list[tuple[str, m.Place]] = field(default_factory=list)
     source_keys: list[tuple[str, m.Place]] = field(default_factory=list)
+    fixed_lifetimes: list[tuple[str, str, m.Place]] = field(default_factory=list)
     read_folders: list[m.Reference] = field(default_factory=list)
     members: list[m.Reference] = field(default_factory=list)
     settings: list[m.Setting] = field(default_factory=list)

@@ -634,6 +634,7 @@ class Facts:
     named_sql: tuple[Reference, ...] = ()  # SQL files as source that talks to a database names them
     inline_tables: tuple[tuple[str, Place], ...] = ()  # tables that application source makes
     source_keys: tuple[tuple[str, Place], ...] = ()  # keys that are literals in source
+    fixed_lifetimes: tuple[tuple[str, str, Place], ...] = ()  # names of variables that source gives a lifetime
     read_folders: tuple[Reference, ...] = ()  # folders of migrations that programs read when they run
     members: tuple[Reference, ...] = ()  # parts that workspaces list, looked up by a rule of their own
     settings: tuple[Setting, ...] = ()

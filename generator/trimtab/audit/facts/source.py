@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from trimtab.audit.facts import binds, envreads, inlinesql, namedsql, schemacode, sourcekeys
+from trimtab.audit.facts import binds, envreads, fixedlifetimes, inlinesql, namedsql, schemacode, sourcekeys
 from trimtab.audit.facts import model as m
 from trimtab.audit.facts.comments import open_comments, without_comments
 from trimtab.audit.facts.draft import Draft
@@ -71,6 +71,7 @@ def read(draft: Draft, path: str, text: str, language: str) -> None:
     draft.named_sql.extend(found.named_sql)
     draft.inline_tables.extend(found.inline_tables)
     draft.source_keys.extend(found.source_keys)
+    draft.fixed_lifetimes.extend(found.fixed_lifetimes)
     draft.read_folders.extend(found.read_folders)
 
 
@@ -85,6 +86,7 @@ class _Found:
     named_sql: list[m.Reference]
     inline_tables: list[tuple[str, m.Place]]
     source_keys: list[tuple[str, m.Place]]
+    fixed_lifetimes: list[tuple[str, str, m.Place]]
     read_folders: list[m.Reference]
 
     def any(self) -> bool:
@@ -97,6 +99,7 @@ class _Found:
             or self.named_sql
             or self.inline_tables
             or self.source_keys
+            or self.fixed_lifetimes
             or self.read_folders
         )
 
@@ -119,6 +122,7 @@ def _found(code: str, language: str, path: str) -> _Found:
         list(namedsql.references(code, path, line_of)),
         list(inlinesql.tables(code, path, line_of)),
         list(sourcekeys.keys(code, path, line_of)),
+        list(fixedlifetimes.given(code, path, line_of)),
         list(inlinesql.folders(code, family, path, line_of)),
     )
 
@@ -132,6 +136,7 @@ def _commented(text: str, found: _Found) -> bool:
     numbers |= {one.place.line for one in found.named_sql}
     numbers |= {place.line for _, place in (*found.inline_tables, *found.source_keys)}
     numbers |= {one.place.line for one in found.read_folders}
+    numbers |= {place.line for _, _, place in found.fixed_lifetimes}
     return any(
         opened[number - 1] or any("//" in line or "#" in line or "*" in line for line in lines[number - 1 : number + 2])
         for number in numbers

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from trimtab.audit.facts.envnames import unit_of
 from trimtab.audit.facts.model import Container, EnvRead, EnvVar, Facts, Place, Service
 from trimtab.audit.finding import Finding, Rule
 
@@ -25,7 +26,7 @@ def check(facts: Facts) -> Iterator[Finding]:
             by_root[service.root].append(service)
     for root, services in sorted(by_root.items()):
         defaults = _defaults(services)
-        set_to = _set(root, services, facts, defaults)
+        set_to = _set(root, services, facts, set(defaults))
         places: list[tuple[Place, str]] = []
         names: list[str] = []
         for name, reads in sorted(defaults.items()):
@@ -49,6 +50,34 @@ def check(facts: Facts) -> Iterator[Finding]:
                 service=services[0].name,
                 confidence="medium",
             )
+        yield from _fixed(root, services, facts)
+
+
+def _fixed(root: str, services: list[Service], facts: Facts) -> Iterator[Finding]:
+    """One finding for the lifetimes that files set under names to which the source gives another, reading none."""
+    read = {one.name for one in facts.reads}
+    own = [
+        one
+        for one in facts.fixed_lifetimes
+        if one[0] not in read and _TOKEN.search(one[0]) and (not root or one[2].path.startswith(f"{root}/"))
+    ]
+    set_to = _set(root, services, facts, {name for name, _, _ in own})
+    places: list[tuple[Place, str]] = []
+    for name in sorted({name for name, _, _ in own}):
+        fixed = [(value, place) for other, value, place in own if other == name]
+        values = {_seconds(value, name) for value, _ in fixed}
+        others = [item for item in set_to[name] if _seconds(item.value or "", name) not in {*values, None}]
+        if others:
+            places += [(item.place, f"{name} {item.value}") for item in others]
+            places += [(place, f"{name} {value}, whatever is set") for value, place in fixed]
+    if places:
+        names = list(dict.fromkeys(value.split(" ", 1)[0] for _, value in places))
+        yield RULE.finding(
+            f"{', '.join(names)}: files set a lifetime, and the source has another of its own and reads no variable",
+            places,
+            service=services[0].name,
+            confidence="medium",
+        )
 
 
 def _defaults(services: list[Service]) -> dict[str, list[EnvRead]]:
@@ -60,7 +89,7 @@ def _defaults(services: list[Service]) -> dict[str, list[EnvRead]]:
     return found
 
 
-def _set(root: str, services: list[Service], facts: Facts, names: dict[str, list[EnvRead]]) -> dict[str, list[EnvVar]]:
+def _set(root: str, services: list[Service], facts: Facts, names: set[str]) -> dict[str, list[EnvVar]]:
     """Where files that developers copy, or containers, give those variables a value."""
     found: dict[str, list[EnvVar]] = defaultdict(list)
     homes = {"", root}
@@ -91,12 +120,14 @@ def _gives(container: Container, name: str, facts: Facts) -> bool:
     return False
 
 
-def _seconds(text: str) -> float | None:
-    """A duration as a number that can be compared with others of the same variable; None for anything else."""
+def _seconds(text: str, name: str = "") -> float | None:
+    """A duration as a number that can be compared with others of the same variable; None for anything else. A number
+    alone is of the unit that the variable's name states, else of seconds.
+    """
     match = _VALUE.fullmatch(text.strip().lower())
     if match is None:
         return None
-    return float(match[1]) * _IN_SECONDS.get(match[2] or "s", 86400)
+    return float(match[1]) * _IN_SECONDS.get(match[2] or unit_of(name) or "s", 86400)
 
 
 RULE = Rule(
@@ -106,7 +137,8 @@ RULE = Rule(
     area="Environment Variables Consistency",
     title="A token's lifetime differs between the source and the files that set it",
     what="Compares the lifetimes of tokens and sessions that the source falls back on with those of env files and "
-    "manifests, where a container in the cluster is given none and so takes the default.",
+    "manifests, where a container in the cluster is given none and so takes the default; and those that the source "
+    "gives a constant of the variable's own name with what files set, where nothing reads the variable.",
     why="What was tried out for thirty minutes lives for a day in production, and no file of the deployment says so.",
     example=""".env.example: ACCESS_TOKEN_EXPIRE_MINUTES=30
 settings.py:  ACCESS_TOKEN_EXPIRE_MINUTES: int = 1440   # and the Deployment sets none""",

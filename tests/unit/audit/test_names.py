@@ -150,3 +150,30 @@ def test_a_workflow_sets_what_the_source_reads(variable, command, found):
     )
     seen = findings(files, "env-name-drift")
     assert [(one.severity, one.locations[-1].value) for one in seen] == [("medium", "reads REDIS_ADDR")] * found
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("const a = import.meta.env.VITE_SHOP_API;\n", 1),
+        ("const a = import.meta.env.VITE_SHOP_API, b = import.meta.env.VITE_OLD_API;\n", 0),
+        ("const env = import.meta.env;\nuse(env.VITE_SHOP_API, env['VITE_OLD_API']);\n", 0),
+        ("const all = pick(import.meta.env, 'VITE_'); use(all.VITE_SHOP_API);\n", 0),  # any of them
+        ("const a = 1;\n", 0),  # perhaps the source is elsewhere
+        ("const a = import.meta.env.VITE_SHOP_API; // MY_VITE_OLD_API\n", 1),
+    ],
+)
+def test_a_public_variable_that_no_source_spells_is_unread(source, count):
+    files = {
+        "web/package.json": '{"dependencies": {"vite": "7"}}',
+        "web/src/main.js": source,
+        "web/Dockerfile": "FROM node:22\nCOPY . .\n",
+        "docker-compose.yml": "services:\n  web:\n    build:\n      context: web\n"
+        "      args: { VITE_SHOP_API: /a, VITE_OLD_API: /b, VITE_CJS_TRACE: 1 }\n",
+    }
+    found = findings(files, "env-declared-unread")
+    assert [[place.value for place in one.locations] for one in found] == [["VITE_OLD_API"]] * count
+    page = {**files, "web/index.html": "<script src='%VITE_OLD_API%/a.js'></script>\n"}
+    assert findings(page, "env-declared-unread") == ()
+    script = {**files, "web/start.sh": 'sed -i "s#API#$VITE_OLD_API#" /srv/index.html\n'}
+    assert findings(script, "env-declared-unread") == ()

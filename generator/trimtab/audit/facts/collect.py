@@ -18,6 +18,7 @@ from trimtab.audit.facts import (
     conffiles,
     dockerfile,
     envfile,
+    envnames,
     gitlab,
     grafana,
     helm,
@@ -131,6 +132,8 @@ class _Gatherer:
             self._text(path, self._conf)
         elif low.endswith(".sql"):
             self._text(path, self._sql)
+        elif low.endswith((".html", ".htm", ".astro", ".mdx")):
+            self.draft.bundled.update(envnames.bundled(self.repo.read_bytes(path) or b""))
         elif low.startswith("appsettings") and low.endswith(".json"):
             self._text(path, lambda where, text: written.in_settings(self.draft, where, text))
         elif low.startswith("application") and low.endswith(".properties"):
@@ -143,6 +146,7 @@ class _Gatherer:
 
     def _source(self, path: str, language: str) -> None:
         data = self.repo.read_bytes(path)
+        self.draft.bundled.update(envnames.bundled(data or b""))
         if data and (b"metrics" in data or b"rometheus" in data):
             self.draft.metrics.append(m.Place(path, 1))
         if data and automatic.migrates(data, source=True):
@@ -327,7 +331,8 @@ class _Gatherer:
             item.name: tuple(getattr(draft, item.name))
             for item in dataclasses.fields(m.Facts)
             if hasattr(draft, item.name)
-            and item.name not in ("sql", "databases", "origins", "assumed", "mentioned", "spelled", "scripts", "memo")
+            and item.name
+            not in ("sql", "databases", "origins", "assumed", "mentioned", "spelled", "bundled", "scripts", "memo")
         }
         facts = m.Facts(
             files=files,
@@ -341,6 +346,7 @@ class _Gatherer:
             assumed=draft.assumed,
             mentioned=frozenset(draft.mentioned),
             spelled=frozenset(draft.spelled),
+            bundled=frozenset(draft.bundled),
             scripts={path: None if names is None else frozenset(names) for path, names in draft.scripts.items()},
             installed=hosts.installed(draft, self.charts),
             **found,

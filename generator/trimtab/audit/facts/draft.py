@@ -56,6 +56,7 @@ class Draft:
     origins: dict[tuple[str, int], list[tuple[str, m.Place]]] = field(default_factory=dict)
     mentioned: set[str] = field(default_factory=set)
     spelled: set[str] = field(default_factory=set)
+    bundled: set[str] = field(default_factory=set)
     scripts: dict[str, set[str] | None] = field(default_factory=dict)
     assumed: dict[str, str] = field(default_factory=dict)
     pipelines: dict[str, Map | None] = field(default_factory=dict)

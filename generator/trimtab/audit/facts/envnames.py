@@ -5,6 +5,7 @@ same thing.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from trimtab.audit.facts.frameworks import PUBLIC_PREFIXES
@@ -95,10 +96,23 @@ _MEANINGS: dict[frozenset[str], frozenset[str]] = {
 _DURATION = frozenset({"EXPIRY", "TIMEOUT", "DURATION", "INTERVAL", "DELAY", "MAXAGE"})
 
 
+BUNDLED = ("VITE_", "REACT_APP_", "VUE_APP_")
+_BUNDLED_NAME = {prefix: re.compile(rb"(?<![A-Za-z0-9_])%s[A-Z0-9_]{0,80}" % prefix.encode()) for prefix in BUNDLED}
+
+
 @lru_cache(maxsize=65536)
 def public_prefix(name: str) -> str:
     """The public prefix of a name, or ""."""
     return next((prefix for prefix in PUBLIC_PREFIXES if name.startswith(prefix)), "")
+
+
+def bundled(data: bytes) -> Iterator[str]:
+    """The names in source that begin as the public variables of a bundler do. Nothing but the bundle's own source reads
+    those, while libraries read names that begin as those of Next.js or Nuxt.
+    """
+    for prefix in BUNDLED:
+        if prefix.encode() in data:
+            yield from (match.decode() for match in _BUNDLED_NAME[prefix].findall(data))
 
 
 @lru_cache(maxsize=65536)

@@ -659,6 +659,9 @@ class Facts:
     # words in capitals in YAML files, which may be names of variables there
     spelled: frozenset[str] = frozenset()
 
+    # names in source that begin as bundlers' public variables do; a prefix alone stands for all names that it begins
+    bundled: frozenset[str] = frozenset()
+
     # package.json, examples' and tests' too -> the names of its scripts; None for one that cannot be read
     scripts: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
 

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from trimtab.audit.facts.envnames import BUNDLED, public_prefix
 from trimtab.audit.facts.model import EnvFile, EnvVar, Facts, Service
 from trimtab.audit.facts.products import is_third_party
 from trimtab.audit.finding import Finding, Rule
@@ -20,6 +21,7 @@ _READ_BY_TOOLS = re.compile(
     r"POSTGRES_\w+|PG\w+|MYSQL_\w+|MARIADB_\w+|MONGO_INITDB_\w+|RABBITMQ_\w+|TRAEFIK_\w+|CHOKIDAR_\w+|WATCHPACK_\w+|DEBIAN_FRONTEND|TERM|TEST(?:ING|_\w+)|HF_\w+|DISABLE_\w+|"
     r"DATABASE_URL|DIRECT_URL|SQLX_\w+|HTTPS?_PROXY|NO_PROXY|AWS_\w+|S3_\w+|GOOGLE_\w+|AZURE_\w+|MIX_ENV|PHX_\w+|ERL_\w+|RELEASE_\w+|ROCKET_\w+|PHP_\w+|HOSTNAME|DOMAIN|STACK_NAME|TAG|CI|DEBUG|ENV)$"
 )
+_OF_BUNDLERS = frozenset({"VITE_USER_NODE_ENV", "VITE_CJS_IGNORE_WARNING", "VITE_CJS_TRACE"})
 _OF_IMAGES = re.compile(r"^(?:POSTGRES|PG|MYSQL|MARIADB|MONGO|REDIS|RABBITMQ|MINIO|GF)_")
 
 
@@ -45,6 +47,7 @@ def check(facts: Facts) -> Iterator[Finding]:
     given |= facts.mentioned
     used |= {word for command in facts.commands for word in re.findall(r"[A-Z][A-Z0-9_]{2,}", command.text)}
     used |= {word for container in facts.containers for word in re.findall(r"[A-Z][A-Z0-9_]{2,}", container.command)}
+    yield from _bundled(facts, used)
     told: set[str] = set()
     for service in facts.services:
         if service.root is None or len({read.name for read in service.reads}) < 4 or service.framework in _BY_NAME:
@@ -66,6 +69,29 @@ def check(facts: Facts) -> Iterator[Finding]:
             )
     if not any(service.framework in _BY_NAME for service in facts.services):
         yield from _shared(facts, used | given, told)
+
+
+def _bundled(facts: Facts, used: set[str]) -> Iterator[Finding]:
+    """One finding per service, with the public variables of a bundler that it is given and its source does not spell,
+    beside others of that prefix that the source does.
+    """
+    read = {prefix: {name for name in facts.bundled if name.startswith(prefix)} for prefix in BUNDLED}
+    used = used | {ref for file in facts.env_files for item in file.variables for ref in item.refs}
+    for service in facts.services:
+        built = (item for one in service.containers if one.build for item in one.build.args)
+        unread: dict[str, list[EnvVar]] = defaultdict(list)
+        for item in (*_given(service), *built) if service.root is not None else ():
+            prefix = public_prefix(item.name)
+            known = read.get(prefix, set())
+            if known and prefix not in known and item.name not in known | used and item.name not in _OF_BUNDLERS:
+                unread[item.name].append(item)
+        if unread:
+            yield RULE.finding(
+                f"{service.name} is given {some(sorted(unread), 6)}, which its source does not read",
+                list(dict.fromkeys((item.name_place, name) for name in sorted(unread) for item in unread[name])),
+                service=service.name,
+                confidence="medium" if len(unread) < 3 else "low",
+            )
 
 
 def _shared(facts: Facts, used: set[str], told: set[str]) -> Iterator[Finding]:
@@ -120,7 +146,7 @@ RULE = Rule(
     title="A file sets a variable that nothing reads",
     what="Compares the variables set for a service, and those of env files that belong to none, with those that the "
     "repository's source, scripts and commands read. Variables of runtimes, "
-    "frameworks and images are left out. Confidence is low, since a library may read a name that the source never spells.",  # noqa: E501
+    "frameworks and images are left out, but for the public ones of bundlers, which only their own source reads. Confidence is low, since a library may read a name that the source never spells.",  # noqa: E501
     why="It looks like a setting, and changing it changes nothing; often it is the old name of one that is read.",
     example="docker-compose.yml: ENABLE_LEGACY_MODE: true   # removed from the source last year",
     remedy="Remove it, or correct its name.",

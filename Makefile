@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := PYTHONPATH=generator:. $(BIN)/python
-JOBS ?= 2
+# One more than there are processors: many tests wait for a program that they run.
+JOBS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
 .PHONY: help demo test lint types units live live-long proof bench docs snapshots wheel clean
 .DEFAULT_GOAL := help

@@ -18,7 +18,7 @@ class Claim:
 
     says: str
     tests: tuple[str, ...]
-    on: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
     not_here: str = ""
 
     def proven_by(self, test: str) -> bool:
@@ -48,10 +48,11 @@ def load(text: str | None = None) -> Claims:
     """The claims of `claims.yml`, or of a text of that form."""
     raw = yaml.safe_load(FILE.read_text(encoding="utf-8") if text is None else text)
 
+    def claim(says: str, tests: list[str], engines: list[str] | None = None, not_here: str = "") -> Claim:
+        return Claim(says, tuple(tests), tuple(engines or ()), not_here)
+
     def claims(key: str) -> tuple[Claim, ...]:
-        return tuple(
-            Claim(c["says"], tuple(c["tests"]), tuple(c.get("on", ())), c.get("not_here", "")) for c in raw[key]
-        )
+        return tuple(claim(**entry) for entry in raw[key])  # another key is an error
 
     return Claims(claims("readme"), claims("further"), tuple(raw["no_promise"]), tuple(raw["not_run"]))
 

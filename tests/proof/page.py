@@ -62,7 +62,7 @@ def gaps(claims: Claims, runs: Runs) -> list[str]:
             continue
         if counts["failed"] or counts["absent"] or not counts["passed"] or (counts["skipped"] and not claim.not_here):
             found.append(f"{claim.says}: {_result(counts)}")
-        found += [f"{claim.says}: {e}: no version is known" for e in claim.on if e not in runs.engines]
+        found += [f"{claim.says}: {e}: no version is known" for e in claim.engines if e not in runs.engines]
     return found
 
 
@@ -111,7 +111,7 @@ def page(claims: Claims, runs: Runs) -> str:
 def _table(claims: tuple[Claim, ...], runs: Runs) -> list[str]:
     lines = [f"| {' | '.join(_HEAD)} |", "|" + "---|" * len(_HEAD)]
     for claim, (says, tests) in zip(claims, rows(claims), strict=True):
-        engines = "<br>".join(f"{name} {runs.engines.get(name, '(not found)')}" for name in claim.on)
+        engines = "<br>".join(f"{name} {runs.engines.get(name, '(not found)')}" for name in claim.engines)
         result = _result(outcome(claim, runs))
         lines.append(f"| {says} | {tests} | {result} | {engines} | {_cell(claim.not_here)} |")
     return lines

@@ -9,6 +9,7 @@ import stat
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from trimtab.errors import TrimtabError
@@ -132,6 +133,15 @@ class Repo:
     def exists(self, path: str) -> bool:
         """Whether the tree has a file or a directory of this path."""
         return self.is_file(path) or self.is_directory(path)
+
+    @cached_property
+    def by_base(self) -> dict[str, list[str]]:
+        """The paths of files and directories by their last part."""
+        found: dict[str, list[str]] = {}
+        for names in (self.files, self.directories):
+            for path in names:
+                found.setdefault(path.rsplit("/", 1)[-1], []).append(path)
+        return found
 
     def is_tracked(self, path: str) -> bool | None:
         """Whether git tracks the file; None when the tree carries no readable index, or an empty one."""

@@ -134,4 +134,4 @@ def loose_references(draft: Draft, commands: Sequence[m.Command]) -> None:
 def _held(repo: Repo, tail: str) -> bool:
     """Whether the path of a file or directory is `tail`, or ends with it."""
     end = "/" + tail.rstrip("/")
-    return repo.exists(tail) or any(path.endswith(end) for names in (repo.files, repo.directories) for path in names)
+    return repo.exists(tail) or any(path.endswith(end) for path in repo.by_base.get(end.rsplit("/", 1)[-1], ()))

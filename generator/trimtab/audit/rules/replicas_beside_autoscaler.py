@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from trimtab.audit.facts.model import Autoscaler, Facts
+from trimtab.audit.facts.model import Autoscaler, Facts, KubeObject
 from trimtab.audit.facts.naming import environment_of
 from trimtab.audit.finding import Finding, Rule
 
@@ -55,15 +55,25 @@ def _home(scaler: Autoscaler, facts: Facts) -> str:
 
 def _removed(scaler: Autoscaler, facts: Facts) -> Iterator[str]:
     """The environments whose overlays delete an autoscaler."""
+    name = re.compile(rf"\bname:\s*[\"']?{re.escape(scaler.name)}(?![\w.-])")
+    deleting: list[tuple[KubeObject, list[str]]] = facts.once("deleting patches", lambda: list(_deleting(facts)))
+    for one, texts in deleting:
+        if any(scaler.kind in text and name.search(text) for text in texts):
+            yield environment_of(one.place.path)
+        elif (one.kind, one.name) == (scaler.kind, scaler.name):
+            yield one.environment
+
+
+def _deleting(facts: Facts) -> Iterator[tuple[KubeObject, list[str]]]:
+    """Kustomizations with the patches of theirs that delete something, and objects that are such patches."""
     for one in facts.objects:
         if one.kind == "Kustomization":
             texts = [str(patch.text("patch") or "") for patch in one.body.maps("patches")]
             texts += [str(text) for text in one.body.seq("patchesStrategicMerge").texts()]
-            name = re.compile(rf"\bname:\s*[\"']?{re.escape(scaler.name)}(?![\w.-])")
-            if any("$patch: delete" in text and scaler.kind in text and name.search(text) for text in texts):
-                yield environment_of(one.place.path)
-        elif (one.kind, one.name) == (scaler.kind, scaler.name) and one.body.text("$patch") == "delete":
-            yield one.environment
+            if found := [text for text in texts if "$patch: delete" in text]:
+                yield one, found
+        elif one.body.text("$patch") == "delete":
+            yield one, []
 
 
 RULE = Rule(

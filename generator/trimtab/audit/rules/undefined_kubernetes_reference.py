@@ -212,9 +212,11 @@ def _commanded(facts: Facts, defined: dict[str, dict[str, Place]]) -> Iterator[F
                 kind = _KINDS[short[:2]]
                 here = by_namespace.get((kind, space[1]), {}) if space else {}
                 names = here or defined[kind]
+                if name in names:
+                    continue
                 near = [other for other in names if other.endswith(f"-{name}") or other.startswith(f"{name}-")]
                 near = near or difflib.get_close_matches(name, list(names), n=1, cutoff=0.75)
-                if name not in names and near and not any("tpl-" in one for one in names):
+                if near and not any("tpl-" in one for one in names):
                     wanted[(kind, name, min(near))].append((command.place, f"{kind} {name}"))
     for (kind, name, near_name), places in sorted(wanted.items()):
         found = [one.by for one in facts.renamed if (one.kind, one.name) == (kind, near_name)]

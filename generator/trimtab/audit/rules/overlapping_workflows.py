@@ -22,11 +22,12 @@ def check(facts: Facts) -> Iterator[Finding]:
     """One finding for each group of workflows that overlap."""
     workflows = [one for one in facts.workflows if any(event in one.triggers for event in _EVENTS)]
     work = {one.path: _work(one) for one in workflows}
+    images = {one.path: _image_names(one) for one in workflows}
     groups: list[set[str]] = []
     shared: set[str] = set()
     for index, one in enumerate(workflows):
         for other in workflows[index + 1 :]:
-            common = (work[one.path] & work[other.path]) - _other_images(one, other)
+            common = (work[one.path] & work[other.path]) - _other_images(images[one.path], images[other.path])
             if not _race(one, other, common):
                 continue
             shared |= common
@@ -134,9 +135,8 @@ def _selected(words: list[str]) -> set[str]:
     return {word for word in found if not word.startswith("-")}
 
 
-def _other_images(one: Workflow, other: Workflow) -> set[str]:
+def _other_images(left: dict[str, set[str]], right: dict[str, set[str]]) -> set[str]:
     """Builds that both workflows have, of which each pushes images under names of its own."""
-    left, right = _image_names(one), _image_names(other)
     return {item for item in left.keys() & right.keys() if left[item] and right[item] and not left[item] & right[item]}
 
 
